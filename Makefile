@@ -1,0 +1,56 @@
+# Every target makes what it needs: a virtual environment in .venv, the import paths in .dev.
+# Nothing is written elsewhere but runs/ (results) and the tools' caches.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ROOMS := contracts firmware_configs training export validation pipeline
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+# One thread a test worker: two workers share what is often two cores.
+TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
+
+.PHONY: help demo test lint bench clean dev
+
+help:
+	@echo "make demo   the quickstart: trains, exports and validates into runs/demo"
+	@echo "make test   lint, types and all tests with coverage"
+	@echo "make lint   import rules, ruff, mypy"
+	@echo "make bench  the benchmarks, into runs/bench"
+	@echo "make dev    the development environment alone"
+	@echo "make clean  removes runs/demo, builds and caches; keeps .venv"
+
+demo: .venv/.installed-run
+	$(BIN)/naetrigger run jets-quickstart --out runs/demo
+
+test: lint
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --cov=naetrigger --cov-report=term:skip-covered \
+		--cov-fail-under=85
+
+lint: .venv/.installed-dev
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.installed-dev
+	$(BIN)/python -m benchmarks
+
+dev: .venv/.installed-dev
+
+clean:
+	rm -rf runs/demo runs/bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .import_linter_cache .coverage .coverage.* htmlcov
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.dev/naetrigger:
+	mkdir -p $@
+	for room in $(ROOMS); do ln -sfn ../../$$room $@/$$room; done
+
+.venv/.installed-run: pyproject.toml constraints.txt | .venv/bin/python .dev/naetrigger
+	$(PIP_INSTALL) -e '.[export]'
+	touch $@
+
+.venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python .dev/naetrigger
+	$(PIP_INSTALL) -e '.[dev,generate]'
+	touch $@ .venv/.installed-run

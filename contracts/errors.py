@@ -1,0 +1,55 @@
+"""The errors a user can meet, each with the exit status the command line gives it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class NaetriggerError(Exception):
+    """An error whose message says what was expected, what came, where, and what to do."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class InputError(NaetriggerError):
+    """Bad data, a bad file or a bad recipe: exit status 2."""
+
+
+class RecipeError(InputError):
+    """All problems of one recipe, collected: exit status 2."""
+
+
+class AgreementError(NaetriggerError):
+    """Two engines that must agree do not: exit status 1."""
+
+    exit_status = 1
+
+
+class TrainingDiverged(NaetriggerError):
+    """Training left the region where its result means anything: exit status 1."""
+
+    exit_status = 1
+
+
+class EnvironmentProblem(NaetriggerError):
+    """A missing tool or extra, a full disk, a locked folder: exit status 3."""
+
+    exit_status = 3
+
+
+class MissingExtra(EnvironmentProblem):
+    """An optional dependency is not installed."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(
+            f"the Python package '{module}' is not installed; "
+            f"it comes with: pip install 'naetrigger[{extra}]'"
+        )
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """'; did you mean ...?' for the nearest known word, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""

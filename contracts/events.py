@@ -1,0 +1,198 @@
+"""Events: input values, weights, ids and context of one process, and their HDF5 layout.
+
+Layout (``format = "naetrigger-events"``, version 1): one group a process, holding
+
+=============  ==============  ====================================================
+dataset        shape, type     what
+=============  ==============  ====================================================
+``values``     (N, F) float32  inputs in physical units; attribute ``columns``
+``weights``    (N,) float64    event weights, positive
+``event_ids``  (N,) uint64     jets or objects of one event share their id
+``context``    (N, C) float32  what no model sees (jet pT ...); attribute ``columns``
+=============  ==============  ====================================================
+
+Group attributes: ``role`` (background or signal), ``process``, and the source's own: commands,
+seeds, generator, cross-section, citation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from naetrigger.contracts.errors import InputError, suggestion
+
+FORMAT = "naetrigger-events"
+VERSION = 1
+ROLES = ("background", "signal")
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of one process.
+
+    values : (N, F), physical units, one column per name in `columns`
+    weights : (N,), positive
+    event_ids : (N,) uint64; rows of one event share their id
+    context : (N, C), quantities no model sees, named by `context_columns`
+    """
+
+    process: str
+    role: str
+    columns: tuple[str, ...]
+    values: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float64]
+    event_ids: npt.NDArray[np.uint64]
+    context_columns: tuple[str, ...] = ()
+    context: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise InputError(f"{self.process}: role is one of {', '.join(ROLES)}, not {self.role}")
+        n = len(self.values)
+        if self.context.size == 0 and not self.context_columns:
+            object.__setattr__(self, "context", np.zeros((n, 0), np.float32))
+        shapes = {
+            "values": (self.values.shape, (n, len(self.columns))),
+            "weights": (self.weights.shape, (n,)),
+            "event_ids": (self.event_ids.shape, (n,)),
+            "context": (self.context.shape, (n, len(self.context_columns))),
+        }
+        for name, (got, expected) in shapes.items():
+            if got != expected:
+                raise InputError(f"{self.process}: {name} must have shape {expected}, got {got}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def column(self, name: str) -> npt.NDArray[np.float32]:
+        """One column of values or context by its name."""
+        if name in self.columns:
+            return self.values[:, self.columns.index(name)]
+        if name in self.context_columns:
+            return self.context[:, self.context_columns.index(name)]
+        known = (*self.columns, *self.context_columns)
+        raise InputError(
+            f"{self.process}: no column '{name}'{suggestion(name, known)} (has {', '.join(known)})"
+        )
+
+    def select(self, rows: npt.NDArray[Any]) -> Events:
+        """The rows of a mask or an index array."""
+        return replace(
+            self,
+            values=self.values[rows],
+            weights=self.weights[rows],
+            event_ids=self.event_ids[rows],
+            context=self.context[rows],
+        )
+
+    def check(self, source: str = "") -> Events:
+        """Refuse NaN, infinity, and weights that are not positive, naming row and column."""
+        where = f"{source}: {self.process}" if source else self.process
+        if len(self) == 0:
+            raise InputError(f"{where}: holds no events")
+        bad = np.argwhere(~np.isfinite(self.values))
+        if len(bad):
+            row, column = bad[0]
+            raise InputError(
+                f"{where}: {len(bad)} values are NaN or infinite, the first in row {row}, column "
+                f"'{self.columns[column]}'; remove or repair these rows"
+            )
+        bad_weights = np.flatnonzero(~(np.isfinite(self.weights) & (self.weights > 0)))
+        if len(bad_weights):
+            row = bad_weights[0]
+            raise InputError(
+                f"{where}: {len(bad_weights)} weights are not positive and finite, the first in "
+                f"row {row} ({self.weights[row]}); events of zero weight are to be left out"
+            )
+        return self
+
+
+def split_of(event_ids: npt.NDArray[np.uint64], fractions: tuple[float, float, float]) -> Any:
+    """Index into SPLITS for each id, by a hash of the id alone; shape (N,) int8.
+
+    The hash is splitmix64 (Steele et al. 2014), so a split never depends on order or sample
+    size, and rows of one event stay together.
+    """
+    z = event_ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    uniform = (z ^ (z >> np.uint64(31))).astype(np.float64) / 2.0**64
+    return np.searchsorted(np.cumsum(fractions[:2]), uniform, side="right").astype(np.int8)
+
+
+def write_events(
+    path: Path, events: Iterable[Events], attributes: Mapping[str, str] | None = None
+) -> None:
+    """Write one HDF5 file, through a temporary file that is renamed when complete."""
+    partial = path.with_name(path.name + ".partial")
+    with h5py.File(partial, "w", track_order=True) as file:
+        file.attrs.update({"format": FORMAT, "version": VERSION, **(attributes or {})})
+        for sample in events:
+            group = file.create_group(sample.process, track_order=True)
+            group.attrs.update({**sample.attributes, "role": sample.role})
+            group.attrs["process"] = sample.process
+            for name in ("values", "weights", "event_ids", "context"):
+                data = getattr(sample, name)
+                options = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
+                group.create_dataset(name, data=data, **(options if data.size else {}))
+            group["values"].attrs["columns"] = list(sample.columns)
+            group["context"].attrs["columns"] = list(sample.context_columns)
+    partial.replace(path)
+
+
+def read_events(path: Path, processes: Iterable[str] | None = None) -> list[Events]:
+    """Read the named processes (default: all, in the file's order), checked."""
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise InputError(f"{path}: not a {FORMAT} file (attribute 'format' is missing)")
+            if int(file.attrs["version"]) != VERSION:
+                raise InputError(
+                    f"{path}: layout version {file.attrs['version']}, this program reads {VERSION}"
+                )
+            names = list(file) if processes is None else list(processes)
+            for name in names:
+                if name not in file:
+                    raise InputError(
+                        f"{path}: no process '{name}'{suggestion(name, file)} "
+                        f"(has {', '.join(file)})"
+                    )
+            return [_read_group(file[name], str(path)) for name in names]
+    except OSError as error:
+        if not path.exists():
+            raise InputError(f"{path}: no such file") from error
+        raise InputError(f"{path}: truncated or not HDF5 ({error})") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not the documented layout ({error})") from error
+
+
+def _read_group(group: h5py.Group, source: str) -> Events:
+    columns = group["values"].attrs["columns"]
+    context_columns = group["context"].attrs.get("columns", [])
+    attributes = {
+        key: value.item() if isinstance(value, np.generic) else value
+        for key, value in group.attrs.items()
+        if key not in ("role", "process")
+    }
+    return Events(
+        process=group.name.strip("/"),
+        role=str(group.attrs["role"]),
+        columns=tuple(str(c) for c in columns),
+        values=np.asarray(group["values"], dtype=np.float32),
+        weights=np.asarray(group["weights"], dtype=np.float64),
+        event_ids=np.asarray(group["event_ids"], dtype=np.uint64),
+        context_columns=tuple(str(c) for c in context_columns),
+        context=np.asarray(group["context"], dtype=np.float32).reshape(
+            len(group["values"]), len(context_columns)
+        ),
+        attributes=attributes,
+    ).check(source)

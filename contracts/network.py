@@ -1,0 +1,472 @@
+"""FixedPointNetwork: integer weights and a number format on every edge, the score's included.
+
+Every target (hls4ml, RTL, ONNX) is written from this one object, and this engine, in pure
+integers, is what they must equal to the last bit. A node computes its exact result from the
+mantissas of its inputs and casts it once into its own format (``Node.type``).
+
+=========  ======================================================  ============================
+op         exact result                                            inputs
+=========  ======================================================  ============================
+input      the mantissas given, in the input format                none
+dense      ``x @ weights + bias``                                  x (n_in) -> (n_out)
+relu       ``max(x, 0)``                                           x
+cast       ``x``                                                   x
+sub        ``a - b``                                               a, b of one size
+square     ``x * x``                                               x
+abs        ``|x|``                                                 x
+sum        ``sum_i weights_i x_i`` (no weights: all ones)          x (n) -> (1)
+=========  ======================================================  ============================
+
+Files: ``network.json`` (nodes in order, formats as ``fixed<width,integer,rounding,overflow>``)
+and ``network.npz`` (arrays ``NODE.weights`` and ``NODE.bias``, int64 mantissas).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naetrigger.contracts.errors import InputError, suggestion
+from naetrigger.contracts.fixed_point import (
+    MAX_WIDTH,
+    Fixed,
+    Integers,
+    Overflow,
+    fixed_for_range,
+    parse_fixed,
+)
+
+FORMAT = "naetrigger-network"
+VERSION = 1
+OPERANDS = {
+    "input": 0,
+    "dense": 1,
+    "relu": 1,
+    "cast": 1,
+    "sub": 2,
+    "square": 1,
+    "abs": 1,
+    "sum": 1,
+}
+FLOAT32_BITS, FLOAT64_BITS = 24, 53
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node and the edge that leaves it.
+
+    size : number of values on the edge
+    type : their format
+    weights : mantissas, (n_in, n_out) for dense, (n_in,) or None for sum
+    bias : mantissas, (n_out,), or None
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    size: int
+    type: Fixed
+    weights: Integers | None = None
+    weight_type: Fixed | None = None
+    bias: Integers | None = None
+    bias_type: Fixed | None = None
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What interval arithmetic proves of one node, in mantissas before the cast.
+
+    low, high : per value, the ends of the exact result
+    fraction : fraction bits of the exact result
+    accumulator : holds every partial sum, in any order
+    may_saturate : the cast can meet a value beyond the edge's range
+    float_bits : bits of mantissa a float needs to hold every intermediate exactly
+    """
+
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+    fraction: int
+    accumulator: Fixed
+    may_saturate: bool
+    float_bits: int
+
+
+@dataclass(frozen=True)
+class FixedPointNetwork:
+    """Nodes in topological order, the first an input, the score among them.
+
+    output : name of the node that is the score, of size 1
+    score_scale : score as float = score_scale * score as integer mantissa
+    about : names and provenance (input spec, columns, score), strings only
+    """
+
+    nodes: tuple[Node, ...]
+    output: str
+    score_scale: float
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        problems = list(_problems(self))
+        if problems:
+            raise InputError("network: " + "; ".join(problems))
+
+    def __getitem__(self, name: str) -> Node:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        known = [node.name for node in self.nodes]
+        raise KeyError(f"no node '{name}'{suggestion(name, known)}")
+
+    @property
+    def input(self) -> Node:
+        return self.nodes[0]
+
+    @property
+    def score_type(self) -> Fixed:
+        return self[self.output].type
+
+    @property
+    def multiplications(self) -> int:
+        """Weights that are neither zero nor a power of two, plus squares."""
+        products = 0
+        for node in self.nodes:
+            if node.op == "square":
+                products += node.size
+            elif node.weights is not None:
+                magnitude = np.abs(node.weights)
+                products += int(np.count_nonzero(magnitude & (magnitude - 1)))
+        return products
+
+    def trace(self, inputs: Integers) -> dict[str, Integers]:
+        """Mantissas on every edge for input mantissas of shape (N, F)."""
+        first = self.input
+        inputs = np.asarray(inputs, dtype=np.int64)
+        if inputs.ndim != 2 or inputs.shape[1] != first.size:
+            raise InputError(f"network: inputs must have shape (N, {first.size}): {inputs.shape}")
+        if inputs.size and (
+            inputs.min() < first.type.min_mantissa or inputs.max() > first.type.max_mantissa
+        ):
+            raise InputError(f"network: an input mantissa is outside {first.type}")
+        edges = {first.name: inputs}
+        for node in self.nodes[1:]:
+            exact, fraction = self._exact(node, edges)
+            edges[node.name] = node.type.cast(exact, fraction)
+        return edges
+
+    def scores(self, inputs: Integers, chunk: int = 65536) -> Integers:
+        """Score mantissas, shape (N,), for input mantissas of shape (N, F)."""
+        parts = [
+            self.trace(inputs[start : start + chunk])[self.output][:, 0]
+            for start in range(0, max(len(inputs), 1), chunk)
+        ]
+        return np.concatenate(parts)
+
+    def saturation(self, inputs: Integers) -> dict[str, float]:
+        """Fraction of events with at least one saturated or wrapped value, for each edge."""
+        edges = self.trace(inputs)
+        fractions = {}
+        for node in self.nodes[1:]:
+            beyond = node.type.saturates(*self._exact(node, edges))
+            fractions[node.name] = float(beyond.any(axis=1).mean())
+        return fractions
+
+    def bounds(self) -> dict[str, Bounds]:
+        """Interval proof for every node; raises InputError naming what cannot be proved."""
+        proved: dict[str, Bounds] = {}
+        ranges: dict[str, tuple[list[int], list[int]]] = {}
+        problems = []
+        for node in self.nodes:
+            bounds = _bounds(node, self, ranges)
+            if bounds.accumulator.width > MAX_WIDTH:  # pragma: no cover - Fixed refuses it first
+                problems.append(f"{node.name}: accumulator of {bounds.accumulator.width} bits")
+            if bounds.may_saturate and node.type.overflow is Overflow.WRAP:
+                problems.append(
+                    f"{node.name}: {node.type} can overflow and wrap (exact range "
+                    f"{min(bounds.low)} to {max(bounds.high)} * 2^-{bounds.fraction}); "
+                    "widen it or let it saturate"
+                )
+            ends = (np.array([*bounds.low], dtype=object), np.array([*bounds.high], dtype=object))
+            low, high = (
+                node.type.cast(end.astype(np.int64), bounds.fraction).tolist() for end in ends
+            )
+            if bounds.may_saturate and node.type.overflow not in (Overflow.SAT, Overflow.SAT_SYM):
+                low = [node.type.min_mantissa] * node.size
+                high = [node.type.max_mantissa] * node.size
+            ranges[node.name] = (low, high)
+            proved[node.name] = bounds
+        if problems:
+            raise InputError("network: " + "; ".join(problems))
+        return proved
+
+    def _exact(self, node: Node, edges: Mapping[str, Integers]) -> tuple[Integers, int]:
+        values = [edges[name] for name in node.inputs]
+        fractions = [self[name].type.fraction for name in node.inputs]
+        return _exact(node, values, fractions)
+
+
+def _exact(node: Node, values: list[Integers], fractions: list[int]) -> tuple[Integers, int]:
+    """The exact result of a node and its fraction bits."""
+    x, fraction = values[0], fractions[0]
+    match node.op:
+        case "dense":
+            return _dense(node, x, fraction)
+        case "relu":
+            return np.maximum(x, 0), fraction
+        case "cast":
+            return x, fraction
+        case "sub":
+            common = max(fractions)
+            left, right = (v << (common - f) for v, f in zip(values, fractions, strict=True))
+            return left - right, common
+        case "square":
+            return x * x, 2 * fraction
+        case "abs":
+            return np.abs(x), fraction
+        case "sum":
+            if node.weights is None:
+                return x.sum(axis=1, keepdims=True), fraction
+            assert node.weight_type is not None
+            return (x @ node.weights)[:, None], fraction + node.weight_type.fraction
+        case _:
+            raise InputError(f"network: {node.name}: unknown op '{node.op}'")
+
+
+def _dense(node: Node, x: Integers, fraction: int) -> tuple[Integers, int]:
+    assert node.weights is not None and node.weight_type is not None
+    fraction += node.weight_type.fraction
+    largest = int(np.abs(node.weights).sum(axis=0).max(initial=0)) * int(np.abs(x).max(initial=0))
+    if largest < 2**FLOAT64_BITS:  # every partial sum is an exact integer: BLAS is allowed
+        total = (x.astype(np.float64) @ node.weights.astype(np.float64)).astype(np.int64)
+    else:
+        total = x @ node.weights
+    if node.bias is None:
+        return total, fraction
+    assert node.bias_type is not None
+    common = max(fraction, node.bias_type.fraction)
+    shifted = node.bias << (common - node.bias_type.fraction)
+    return (total << (common - fraction)) + shifted, common
+
+
+def _bounds(
+    node: Node, network: FixedPointNetwork, ranges: Mapping[str, tuple[list[int], list[int]]]
+) -> Bounds:
+    if node.op == "input":
+        low, high = [node.type.min_mantissa] * node.size, [node.type.max_mantissa] * node.size
+        return _bounds_of(node, low, high, node.type.fraction, min(low), max(high))
+    fractions = [network[name].type.fraction for name in node.inputs]
+    low, high = ranges[node.inputs[0]]
+    fraction = fractions[0]
+    match node.op:
+        case "dense" | "sum":
+            return _weighted_bounds(node, low, high, fraction)
+        case "relu":
+            low, high = [max(v, 0) for v in low], [max(v, 0) for v in high]
+        case "sub":
+            fraction = max(fractions)
+            other_low, other_high = ranges[node.inputs[1]]
+            left, right = (fraction - f for f in fractions)
+            low, high = (
+                [(a << left) - (b << right) for a, b in zip(low, other_high, strict=True)],
+                [(a << left) - (b << right) for a, b in zip(high, other_low, strict=True)],
+            )
+        case "square" | "abs":
+            if node.op == "square":
+                fraction *= 2
+            ends = [
+                sorted((a * a, b * b) if node.op == "square" else (abs(a), abs(b)))
+                for a, b in zip(low, high, strict=True)
+            ]
+            crosses = [a <= 0 <= b for a, b in zip(low, high, strict=True)]
+            low = [0 if c else e[0] for c, e in zip(crosses, ends, strict=True)]
+            high = [e[1] for e in ends]
+        case _:  # cast
+            pass
+    return _bounds_of(node, low, high, fraction, min(*low, 0), max(*high, 0))
+
+
+def _weighted_bounds(node: Node, low: list[int], high: list[int], fraction: int) -> Bounds:
+    """Bounds of x @ w + b, and of every partial sum of it in any order."""
+    weights = node.weights if node.weights is not None else np.ones(len(low), np.int64)
+    columns = weights.reshape(len(low), -1).T.tolist()
+    weight_fraction = node.weight_type.fraction if node.weight_type else 0
+    biases, bias_fraction = [0] * len(columns), fraction + weight_fraction
+    if node.bias is not None:
+        assert node.bias_type is not None
+        biases, bias_fraction = node.bias.tolist(), node.bias_type.fraction
+    common = max(fraction + weight_fraction, bias_fraction)
+    up, bias_up = common - fraction - weight_fraction, common - bias_fraction
+    lows, highs, partial_low, partial_high = [], [], 0, 0
+    for column, bias in zip(columns, biases, strict=True):
+        terms = [
+            tuple(sorted((w * a << up, w * b << up)))
+            for w, a, b in zip(column, low, high, strict=True)
+        ]
+        terms.append((bias << bias_up, bias << bias_up))
+        lows.append(sum(t[0] for t in terms))
+        highs.append(sum(t[1] for t in terms))
+        partial_low = min(partial_low, sum(min(t[0], 0) for t in terms))
+        partial_high = max(partial_high, sum(max(t[1], 0) for t in terms))
+    return _bounds_of(node, lows, highs, common, partial_low, partial_high)
+
+
+def _bounds_of(
+    node: Node, low: list[int], high: list[int], fraction: int, partial_low: int, partial_high: int
+) -> Bounds:
+    try:
+        accumulator = fixed_for_range(partial_low, partial_high, fraction)
+    except ValueError as error:
+        raise InputError(
+            f"network: {node.name}: partial sums reach {partial_low} to {partial_high} * "
+            f"2^-{fraction}, which needs more than {MAX_WIDTH} bits; narrow its weights or inputs"
+        ) from error
+    low_cast, high_cast = (
+        node.type.saturates(np.array([end], dtype=np.int64), fraction)[0]
+        for end in (min(low), max(high))
+    )
+    float_bits = max(-partial_low, partial_high).bit_length()
+    return Bounds(
+        tuple(low), tuple(high), fraction, accumulator, bool(low_cast or high_cast), float_bits
+    )
+
+
+def _problems(network: FixedPointNetwork) -> list[str]:
+    """Everything that makes a network ill-formed."""
+    problems: list[str] = []
+    sizes: dict[str, int] = {}
+    if not network.nodes or network.nodes[0].op != "input":
+        return ["the first node must be the input"]
+    for index, node in enumerate(network.nodes):
+        where = node.name
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", node.name):
+            problems.append(f"'{where}' is no name (letters, digits and _)")
+        if node.name in sizes:
+            problems.append(f"{where}: the name stands twice")
+        if node.op not in OPERANDS or (node.op == "input") != (index == 0):
+            problems.append(f"{where}: op '{node.op}' is not possible here")
+            continue
+        if len(node.inputs) != OPERANDS[node.op]:
+            problems.append(f"{where}: {node.op} takes {OPERANDS[node.op]} inputs")
+            continue
+        missing = [name for name in node.inputs if name not in sizes]
+        if missing:
+            problems.append(f"{where}: input {', '.join(missing)} does not come before it")
+            continue
+        problems.extend(f"{where}: {text}" for text in _node_problems(node, sizes))
+        sizes[node.name] = node.size
+    if sizes.get(network.output) != 1:
+        problems.append(f"the output '{network.output}' must be a node of size 1")
+    return problems
+
+
+def _node_problems(node: Node, sizes: Mapping[str, int]) -> list[str]:
+    problems = []
+    operands = [sizes[name] for name in node.inputs]
+    if node.op == "dense":
+        if node.weights is None or node.weights.shape != (operands[0], node.size):
+            problems.append(f"weights must have shape ({operands[0]}, {node.size})")
+        if node.bias is not None and node.bias.shape != (node.size,):
+            problems.append(f"bias must have shape ({node.size},)")
+    elif node.op == "sum":
+        if node.size != 1:
+            problems.append("a sum has size 1")
+        if node.weights is not None and node.weights.shape != (operands[0],):
+            problems.append(f"weights must have shape ({operands[0]},)")
+    elif any(size != node.size for size in operands):
+        problems.append(f"size {node.size} does not fit its inputs' {operands}")
+    for name, values, kind in (
+        ("weights", node.weights, node.weight_type),
+        ("bias", node.bias, node.bias_type),
+    ):
+        if (values is None) != (kind is None):
+            problems.append(f"{name} and their format go together")
+        elif values is not None and kind is not None and values.size:
+            if values.dtype != np.int64:
+                problems.append(f"{name} must be int64 mantissas, got {values.dtype}")
+            elif values.min() < kind.min_mantissa or values.max() > kind.max_mantissa:
+                problems.append(f"{name} leave their format {kind}")
+    return problems
+
+
+def save_network(network: FixedPointNetwork, folder: Path) -> None:
+    """Write network.json and network.npz into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    nodes = [
+        {
+            "name": node.name,
+            "op": node.op,
+            "inputs": list(node.inputs),
+            "size": node.size,
+            "type": str(node.type),
+            **({"weight_type": str(node.weight_type)} if node.weight_type else {}),
+            **({"bias_type": str(node.bias_type)} if node.bias_type else {}),
+        }
+        for node in network.nodes
+    ]
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "output": network.output,
+        "score_scale": network.score_scale,
+        "about": dict(network.about),
+        "nodes": nodes,
+    }
+    arrays = {
+        f"{node.name}.{part}": values
+        for node in network.nodes
+        for part, values in (("weights", node.weights), ("bias", node.bias))
+        if values is not None
+    }
+    (folder / "network.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    np.savez(folder / "network.npz", **arrays)  # type: ignore[arg-type]
+
+
+def load_network(folder: Path) -> FixedPointNetwork:
+    """Read what save_network wrote; InputError for anything that is not such a network."""
+    path = folder / "network.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] != FORMAT or document["version"] != VERSION:
+            raise InputError(
+                f"{path}: expected {FORMAT} version {VERSION}, got {document['format']} "
+                f"version {document['version']}"
+            )
+        with np.load(folder / "network.npz", allow_pickle=False) as arrays:
+            nodes = tuple(_read_node(entry, arrays) for entry in document["nodes"])
+        return FixedPointNetwork(
+            nodes=nodes,
+            output=str(document["output"]),
+            score_scale=float(document["score_scale"]),
+            about={str(k): str(v) for k, v in document["about"].items()},
+        )
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{folder}: not a readable network ({error!r})") from error
+
+
+def _read_node(entry: Mapping[str, Any], arrays: Mapping[str, Any]) -> Node:
+    def part(name: str) -> Integers | None:
+        key = f"{entry['name']}.{name}"
+        return np.asarray(arrays[key]) if key in arrays else None
+
+    def format_of(name: str) -> Fixed | None:
+        return parse_fixed(entry[name]) if name in entry else None
+
+    return Node(
+        name=str(entry["name"]),
+        op=str(entry["op"]),
+        inputs=tuple(str(name) for name in entry["inputs"]),
+        size=int(entry["size"]),
+        type=parse_fixed(entry["type"]),
+        weights=part("weights"),
+        weight_type=format_of("weight_type"),
+        bias=part("bias"),
+        bias_type=format_of("bias_type"),
+    )

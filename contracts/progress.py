@@ -1,0 +1,25 @@
+"""How long work reports where it is, without knowing who listens."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """A listener: the command line shows a bar, a test counts, a batch job prints lines."""
+
+    def start(self, label: str, total: int) -> None:
+        """A piece of work of `total` steps begins."""
+
+    def update(self, done: int, **values: float) -> None:
+        """`done` steps are finished; `values` are what to show live (losses, distances)."""
+
+
+class Silent:
+    """Listens to nothing."""
+
+    def start(self, label: str, total: int) -> None:
+        del label, total
+
+    def update(self, done: int, **values: float) -> None:
+        del done, values
