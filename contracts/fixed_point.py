@@ -189,10 +189,10 @@ def _round_shift(mantissas: Integers, drop: int, rounding: Rounding) -> Integers
         return floor
     rest = mantissas - (floor << drop)
     if rounding is Rounding.TRN_ZERO:
-        return floor + ((mantissas < 0) & (rest != 0))
+        return floor + np.asarray((mantissas < 0) & (rest != 0), np.int64)
     half = np.int64(1) << (drop - 1)
     up = floor & 1 == 1 if rounding is Rounding.RND_CONV else _tie_up(floor >= 0, rounding)
-    return floor + ((rest > half) | ((rest == half) & up))
+    return floor + np.asarray((rest > half) | ((rest == half) & up), np.int64)
 
 
 def _tie_up(positive: npt.NDArray[np.bool_], rounding: Rounding) -> npt.NDArray[np.bool_]:

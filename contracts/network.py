@@ -239,7 +239,8 @@ def _exact(node: Node, values: list[Integers], fractions: list[int]) -> tuple[In
 
 
 def _dense(node: Node, x: Integers, fraction: int) -> tuple[Integers, int]:
-    assert node.weights is not None and node.weight_type is not None
+    assert node.weights is not None
+    assert node.weight_type is not None
     fraction += node.weight_type.fraction
     largest = int(np.abs(node.weights).sum(axis=0).max(initial=0)) * int(np.abs(x).max(initial=0))
     if largest < 2**FLOAT64_BITS:  # every partial sum is an exact integer: BLAS is allowed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from naetrigger.contracts.errors import InputError, suggestion
 
@@ -113,18 +113,18 @@ def score_named(name: str) -> Score:
 
 
 class ArrayAlgebra:
-    """Reads a score over arrays of shape (B, D) whose library has abs() and .sum(-1)."""
+    """Reads a score over arrays or tensors of shape (B, D), features last."""
 
-    def sub(self, left: T, right: T) -> T:
-        return left - right  # type: ignore[operator, no-any-return]
+    def sub(self, left: Any, right: Any) -> Any:
+        return left - right
 
-    def square(self, of: T) -> T:
-        return of * of  # type: ignore[operator, no-any-return]
+    def square(self, of: Any) -> Any:
+        return of * of
 
-    def abs(self, of: T) -> T:
-        return abs(of)  # type: ignore[arg-type, return-value]
+    def abs(self, of: Any) -> Any:
+        return abs(of)
 
-    def sum(self, of: T, weights: tuple[int, ...] | None) -> T:
+    def sum(self, of: Any, weights: tuple[int, ...] | None) -> Any:
         if weights is None:
-            return of.sum(-1)  # type: ignore[attr-defined, no-any-return]
-        return sum(of[..., i] * w for i, w in enumerate(weights))  # type: ignore[index, return-value]
+            return of.sum(-1)
+        return sum(of[..., i] * weight for i, weight in enumerate(weights))

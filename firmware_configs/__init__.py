@@ -1,0 +1,1 @@
+"""What hardware and inputs are: data files and the types that read them."""

@@ -1,0 +1,139 @@
+"""Finding shipped YAML files by name, and reading YAML strictly."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from naetrigger.contracts.errors import InputError, suggestion
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_BYTES = 1_000_000
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key written twice and YAML aliases."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise InputError(f"key '{key}' stands twice (again in line {line})")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+            raise InputError(f"line {line}: YAML aliases (*name) are not read here; write it out")
+        return super().compose_node(parent, index)
+
+
+def parse_yaml(text: str, source: str) -> dict[str, Any]:
+    """A YAML mapping from text; InputError naming `source` for anything else."""
+    if len(text) > MAX_BYTES:
+        raise InputError(f"{source}: {len(text)} characters are too many (at most {MAX_BYTES})")
+    try:
+        document = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506  (a SafeLoader)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    except (yaml.YAMLError, RecursionError, TypeError, ValueError) as error:
+        raise InputError(f"{source}: not valid YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise InputError(
+            f"{source}: expected a mapping (key: value), got {type(document).__name__}"
+        )
+    return document
+
+
+def read_text(path: Path) -> str:
+    """The text of a small file, or an InputError that names it."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: larger than {MAX_BYTES} bytes; this is no settings file")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({error})") from error
+
+
+def shipped_names(kind: str) -> list[str]:
+    """Names of the shipped files of a kind: 'boards', 'inputs' or 'recipes'."""
+    folder = resources.files("naetrigger.firmware_configs") / kind
+    return sorted(
+        p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")
+    )
+
+
+def find(kind: str, name_or_path: str) -> tuple[str, str]:
+    """(text, source) of a shipped file by name, or of any YAML file by its path."""
+    if name_or_path in shipped_names(kind):
+        file = resources.files("naetrigger.firmware_configs") / kind / f"{name_or_path}.yaml"
+        return file.read_text(encoding="utf-8"), f"{kind}/{name_or_path}.yaml"
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return read_text(path), str(path)
+    names = shipped_names(kind)
+    raise InputError(
+        f"no shipped {kind.removesuffix('s')} '{name_or_path}'{suggestion(name_or_path, names)} "
+        f"(there are {', '.join(names)}; or give the path of a .yaml file)"
+    )
+
+
+def validate(model: type[M], document: dict[str, Any], source: str) -> M:
+    """The document as `model`; every problem in one InputError, a line each."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise InputError("\n".join(problem_lines(model, error, source))) from error
+
+
+def problem_lines(model: type[BaseModel], error: ValidationError, source: str) -> list[str]:
+    """One line a problem: ``SOURCE: section.key: must be > 0, got -1.0``."""
+    lines = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            *parents, key = problem["loc"]
+            known = _fields_at(model, parents)
+            lines.append(
+                f"{source}: {place}: unknown key{suggestion(str(key), known)}"
+                + (f" (known: {', '.join(known)})" if known else "")
+            )
+        elif problem["type"] == "missing":
+            lines.append(f"{source}: {place}: is missing")
+        else:
+            text = problem["msg"].removeprefix("Value error, ")
+            text = text.replace("Input should be", "must be")
+            got = problem["input"]
+            shown = f", got {got!r}" if isinstance(got, str | int | float | bool | None) else ""
+            lines.append(f"{source}: {place}: {text}{shown}")
+    return lines
+
+
+def _fields_at(model: type[BaseModel], place: list[Any]) -> list[str]:
+    """Field names of the model found by walking down `place`, as far as that is possible."""
+    models: list[type[BaseModel]] = [model]
+    for part in place:
+        below = [
+            m
+            for owner in models
+            if part in owner.model_fields
+            for m in _models_in(owner.model_fields[str(part)].annotation)
+        ]
+        models = below or models
+    names = [name for m in models for name in m.model_fields]
+    return list(dict.fromkeys(names))
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Every pydantic model inside an annotation (unions, lists, Annotated)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]
