@@ -11,7 +11,7 @@ from naetrigger.firmware_configs.shipped import find, parse_yaml, shipped_names,
 class Limit(Settings):
     """An upper bound and where it comes from."""
 
-    value: float = Field(gt=0)
+    value: float = Field(ge=0)
     source: str
 
 
