@@ -1,0 +1,1 @@
+"""report.json and report.html: their schema, how they are put together, how they look."""

@@ -1,0 +1,233 @@
+"""The models of report.json, version 1. docs/report.md explains them to its readers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+VERSION = 1
+
+Expectation = Literal["exact", "close", "rank"]
+Source = Literal["estimate", "yosys", "vendor", "nextpnr"]
+
+
+class Entry(BaseModel):
+    """A frozen part of the report; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Check(Entry):
+    """One requirement and whether it holds: value `relation` limit."""
+
+    name: str
+    passed: bool
+    value: float | None
+    """None where it could not be measured; then the check has failed."""
+    relation: Literal["<=", ">="] = "<="
+    limit: float
+    unit: str = ""
+
+
+class PairAgreement(Entry):
+    """Two engines (or teacher and student) on the same events."""
+
+    a: str
+    b: str
+    n: int = Field(ge=0)
+    """Events compared."""
+    exact_fraction: float
+    """Fraction of events with equal scores."""
+    max_lsb: int | None = None
+    """Largest difference of hardware integers; None where one side is no integer."""
+    max_relative: float | None = None
+    """Largest |a - b| / max(|a|, |b|, median |a|); None where scales differ."""
+    spearman: float | None = None
+    """Rank correlation; None for a constant score."""
+    expectation: Expectation = "rank"
+    """exact: every score equal; close: to float rounding; rank: order alone is compared."""
+
+
+class Sample(Entry):
+    """One process of the test set."""
+
+    process: str
+    role: Literal["background", "signal"]
+    n: int
+    effective: float
+    """(sum w)^2 / sum w^2 of the sample's own weights."""
+    reweighted_effective: float | None = None
+    """Effective number of background events left when reweighted to this signal."""
+    uncovered: float | None = None
+    """Fraction of this signal beyond the background's range of the reweighting column."""
+
+
+class Auc(Entry):
+    """Area under the ROC curve of one model and engine on one signal."""
+
+    signal: str
+    model: str
+    """teacher, student, or the name of a baseline; single inputs are 'input:NAME'."""
+    engine: str
+    value: float
+    error: float | None
+    """Standard deviation of bootstrap resamples of whole events."""
+    reweighted: bool
+    """Whether the background follows this signal in the reweighting column."""
+    best_single_input: bool = False
+    """The input with the largest AUC on this signal. Choosing it looked at the signal."""
+
+
+class AucDifference(Entry):
+    """AUC(a) - AUC(b) on one signal, both on the same resamples."""
+
+    signal: str
+    a: str
+    b: str
+    value: float
+    error: float | None
+
+
+class SignalEfficiency(Entry):
+    """What a signal keeps at a working point."""
+
+    signal: str
+    efficiency: float
+    low: float
+    high: float
+    """68.3% Clopper-Pearson interval; effective counts where events are weighted."""
+    background_efficiency_reweighted: float | None = None
+    """Background efficiency at the same threshold when reweighted to this signal."""
+
+
+class WorkingPoint(Entry):
+    """A threshold for a wanted background efficiency. An event fires if score >= threshold."""
+
+    model: str
+    target: float
+    """The wanted background efficiency."""
+    background_efficiency: float | None
+    """The measured one: at or below the target, since a threshold never splits equal scores."""
+    error: float | None
+    """Half the 68.3% interval [low, high]."""
+    low: float | None
+    high: float | None
+    threshold_hw: int | None
+    """In hardware integers; None for models that have none."""
+    threshold_float: float | None
+    """scale * threshold_hw, or the float model's own threshold."""
+    threshold_error: float | None
+    """Bootstrap standard deviation, in the unit of threshold_hw if there is one."""
+    effective_above: float | None
+    """Effective number of background events that fire."""
+    rate_khz: float | None = None
+    """Only where the background is zero bias."""
+    signals: tuple[SignalEfficiency, ...] = ()
+    reliable: bool
+    note: str = ""
+    """Why there is no threshold, or why it is not reliable."""
+
+
+class FirmwareEstimate(Entry):
+    """What one tool says about one target. Absent figures were not given."""
+
+    target: str
+    source: Source
+    latency_cycles: int | None = None
+    clock_ns: float | None = None
+    latency_ns: float | None = None
+    initiation_interval: int | None = None
+    lut: int | None = None
+    ff: int | None = None
+    dsp: int | None = None
+    bram: float | None = None
+    """36-kbit blocks."""
+
+
+class BudgetLine(Entry):
+    """One bound of the board and where it comes from."""
+
+    quantity: str
+    value: float
+    unit: str
+    source: str
+
+
+class BoardSummary(Entry):
+    """The board the estimates are held against."""
+
+    name: str
+    part: str
+    clock_ns: float
+    budget: tuple[BudgetLine, ...] = ()
+
+
+class Saturation(Entry):
+    """How often the hardware score stands at the end of its range."""
+
+    process: str
+    fraction: float
+    maximum_hw: int
+    """The largest integer the score's format holds."""
+    largest_hw: int
+    """The largest integer seen."""
+
+
+class Metadata(Entry):
+    """Where the numbers come from."""
+
+    recipe: str
+    sample: str
+    """Label of the sample, e.g. 'Pythia 8 + parametric detector'."""
+    seed: int
+    versions: dict[str, str] = Field(default_factory=dict)
+    reweight: str | None = None
+    """The column in which the background follows each signal."""
+    score: str = ""
+    score_scale: float
+    """float score = score_scale * hardware integer."""
+    score_format: str | None = None
+
+
+class Report(Entry):
+    """The verdict on one run."""
+
+    format: Literal["naetrigger-report"] = "naetrigger-report"
+    version: Literal[1] = 1
+    passed: bool
+    """All checks passed."""
+    metadata: Metadata
+    samples: tuple[Sample, ...]
+    agreement: tuple[PairAgreement, ...] = ()
+    auc: tuple[Auc, ...] = ()
+    auc_differences: tuple[AucDifference, ...] = ()
+    working_points: tuple[WorkingPoint, ...] = ()
+    firmware: tuple[FirmwareEstimate, ...] = ()
+    board: BoardSummary | None = None
+    saturation: tuple[Saturation, ...] = ()
+    checks: tuple[Check, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the reader must know besides the numbers."""
+
+    @property
+    def failed_checks(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if not check.passed)
+
+
+def report_to_json(report: Report) -> str:
+    """The text of report.json: indented, ending in a newline, the same for the same report."""
+    return report.model_dump_json(indent=2) + "\n"
+
+
+def report_from_json(text: str | bytes) -> Report:
+    """Read report.json; pydantic.ValidationError names what does not fit."""
+    return Report.model_validate_json(text)
+
+
+def report_json_schema() -> str:
+    """JSON schema of report.json."""
+    schema: dict[str, Any] = Report.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps(schema, indent=2) + "\n"

@@ -1,0 +1,52 @@
+"""Settings of the validation stage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from naetrigger.contracts.settings import Settings
+
+Efficiency = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Limits(Settings):
+    """What a run must keep to pass."""
+
+    student_auc_loss: float = Field(0.02, ge=0, le=1)
+    """Largest AUC(teacher) - AUC(student) on every signal."""
+    student_spearman: float = Field(0.9, ge=-1, le=1)
+    """Smallest rank correlation of teacher and student on the test background."""
+    saturated_fraction: float = Field(5e-4, ge=0, le=1)
+    """Largest fraction of the test background at the end of the hardware score's range; the
+    default is half the smallest default working point."""
+    relative_difference: float = Field(1e-5, gt=0)
+    """Largest |a - b| / max(|a|, |b|, median) between float engines of one model. Source: float32
+    rounding (6e-8) through a few hundred accumulated terms."""
+    budget: bool = True
+    """Check firmware estimates against the board's budget."""
+
+
+class ValidationSettings(Settings):
+    """How a run is judged."""
+
+    background_efficiencies: tuple[Efficiency, ...] = (0.1, 0.01, 0.001)
+    """Working points: fractions of the test background that may fire."""
+    bootstrap_replicas: int = Field(200, ge=20, le=100_000)
+    """Resamples of whole events; 200 give an error good to 5%."""
+    min_events_above: float = Field(10.0, ge=1)
+    """Fewer effective background events above a threshold: the working point is marked as not
+    reliable. 10 events are a relative error of 32%."""
+    limits: Limits = Limits()
+    label: str = "naetrigger simulation"
+    """Printed above every figure. An experiment's name belongs here only with its approval."""
+    plot_style: Literal["plain", "CMS", "ATLAS", "LHCb", "ALICE"] = "plain"
+    """Axes and ticks of an mplhep style sheet; `label` stays what it says."""
+
+    @field_validator("background_efficiencies")
+    @classmethod
+    def _descending(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError(f"each background efficiency once, got {values}")
+        return tuple(sorted(values, reverse=True))
