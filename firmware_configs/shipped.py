@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from naetrigger.contracts.errors import InputError, suggestion
 
@@ -98,38 +100,68 @@ def problem_lines(model: type[BaseModel], error: ValidationError, source: str) -
     """One line a problem: ``SOURCE: section.key: must be > 0, got -1.0``."""
     lines = []
     for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"])
+        place, owners = _walk(model, problem["loc"])
         if problem["type"] == "extra_forbidden":
-            *parents, key = problem["loc"]
-            known = _fields_at(model, parents)
+            known = list(dict.fromkeys(name for m in owners for name in m.model_fields))
             lines.append(
-                f"{source}: {place}: unknown key{suggestion(str(key), known)}"
+                f"{source}: {place}: unknown key{suggestion(str(problem['loc'][-1]), known)}"
                 + (f" (known: {', '.join(known)})" if known else "")
             )
         elif problem["type"] == "missing":
             lines.append(f"{source}: {place}: is missing")
         else:
-            text = problem["msg"].removeprefix("Value error, ")
-            text = text.replace("Input should be", "must be")
-            got = problem["input"]
-            shown = f", got {got!r}" if isinstance(got, str | int | float | bool | None) else ""
-            lines.append(f"{source}: {place}: {text}{shown}")
-    return lines
+            lines.append(f"{source}: {place}: {_complaint(problem)}")
+    return list(dict.fromkeys(lines))
 
 
-def _fields_at(model: type[BaseModel], place: list[Any]) -> list[str]:
-    """Field names of the model found by walking down `place`, as far as that is possible."""
-    models: list[type[BaseModel]] = [model]
-    for part in place:
-        below = [
-            m
-            for owner in models
-            if part in owner.model_fields
-            for m in _models_in(owner.model_fields[str(part)].annotation)
-        ]
-        models = below or models
-    names = [name for m in models for name in m.model_fields]
-    return list(dict.fromkeys(names))
+SIGNS = {
+    "greater than or equal to": ">=",
+    "less than or equal to": "<=",
+    "greater than": ">",
+    "less than": "<",
+}
+
+
+def _complaint(problem: Any) -> str:
+    text = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    for words, sign in SIGNS.items():
+        text = text.replace(f"must be {words}", f"must be {sign}")
+    got = problem["input"]
+    return text + (f", got {got!r}" if isinstance(got, str | int | float | bool | None) else "")
+
+
+def _walk(model: type[BaseModel], loc: tuple[Any, ...]) -> tuple[str, list[type[BaseModel]]]:
+    """The place as its file spells it, and the models that own its last key.
+
+    Pydantic's own location also names the member of a union that it tried; no file does.
+    """
+    owners = models = [model]
+    shown: list[str] = []
+    for part in loc:
+        known = any(part in m.model_fields for m in models)
+        tagged = [m for m in models if part in _tags(m)]
+        if tagged and not known:
+            models = tagged
+        elif known or not re.search(r"[\[(]|^(str|int|float|bool)$", str(part)):
+            shown.append(str(part))
+            owners = models
+            models = [
+                m
+                for owner in models
+                if part in owner.model_fields
+                for m in _models_in(owner.model_fields[part].annotation)
+            ] or models
+    return ".".join(shown), owners
+
+
+def _tags(model: type[BaseModel]) -> set[str]:
+    """What tells this member of a union from the others: the values of its one-word literals."""
+    words = [get_args(f.annotation) for f in model.model_fields.values() if _is_literal(f)]
+    return {word[0] for word in words if len(word) == 1}
+
+
+def _is_literal(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is Literal
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -1,0 +1,125 @@
+"""The recipe: one YAML file that describes a whole run, section by section.
+
+    naetrigger run my_recipe.yaml --set objective.steps=500
+
+Each section is the settings of one stage and documented there. A recipe states only what differs
+from the defaults; the run folder keeps the recipe with every value written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from naetrigger.contracts.errors import InputError, RecipeError
+from naetrigger.contracts.settings import Settings
+from naetrigger.export.settings import FirmwareSettings, StudentSettings
+from naetrigger.firmware_configs.shipped import find, parse_yaml, problem_lines
+from naetrigger.training.data.settings import DataSettings
+from naetrigger.training.settings import ModelSettings, ObjectiveSettings, WnaeObjective
+from naetrigger.validation.settings import ValidationSettings
+
+
+class Recipe(Settings):
+    """Everything that one run depends on, the input files aside."""
+
+    name: str = "unnamed"
+    """Names the run folder runs/NAME when no other is given."""
+
+    description: str = ""
+    """What the run is for; shown in its report."""
+
+    data: DataSettings = DataSettings()
+    """Events, their split and the number format of the inputs."""
+
+    model: ModelSettings = ModelSettings()
+    """The teacher: the float autoencoder."""
+
+    objective: ObjectiveSettings = WnaeObjective()
+    """What the teacher is trained for."""
+
+    student: StudentSettings = StudentSettings()
+    """The compact fixed-point network for the hardware."""
+
+    firmware: FirmwareSettings = FirmwareSettings()
+    """The board and the targets."""
+
+    validation: ValidationSettings = ValidationSettings()
+    """How the result is judged."""
+
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Seed of everything random: the same recipe and seed give the same files."""
+
+    def to_yaml(self) -> str:
+        """The recipe with every value written out; reading it back gives the same recipe."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=100)
+
+
+def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a shipped recipe by name, or a file, with ``section.key=value`` overrides.
+
+    Raises RecipeError with a line for every problem.
+    """
+    text, source = find("recipes", name_or_path)
+    document = parse_yaml(text, source)
+    for override in overrides:
+        _apply(document, override)
+    return parse_recipe(document, source, overridden=_paths(overrides))
+
+
+def parse_recipe(
+    document: dict[str, Any], source: str, overridden: frozenset[str] = frozenset()
+) -> Recipe:
+    """A recipe from a mapping; problems under an overridden key are said to come from --set."""
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        lines = problem_lines(Recipe, error, source)
+        raise RecipeError(
+            "\n".join(_from_set(line, source, overridden) for line in lines)
+        ) from error
+
+
+def recipe_schema() -> dict[str, Any]:
+    """The JSON schema of a recipe, for editors that complete and check YAML."""
+    return Recipe.model_json_schema()
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    """Set a.b=c in place; sections that are not there are made."""
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise RecipeError(f"--set {override}: expected section.key=value")
+    value = _value(text, override)
+    place = document
+    for key in keys[:-1]:
+        below = place.setdefault(key, {})
+        if below is None:
+            below = place[key] = {}
+        if not isinstance(below, dict):
+            raise RecipeError(f"--set {override}: '{key}' holds a value, not a section")
+        place = below
+    place[keys[-1]] = value
+
+
+def _value(text: str, override: str) -> Any:
+    """The value of an override, read as YAML: 3, 1e-3, true, [8, 16], {a: b.csv}, words."""
+    try:
+        return parse_yaml(f"value: {text}", f"--set {override}")["value"]
+    except InputError as error:
+        raise RecipeError(str(error)) from error
+
+
+def _paths(overrides: Sequence[str]) -> frozenset[str]:
+    return frozenset(override.partition("=")[0].strip() for override in overrides)
+
+
+def _from_set(line: str, source: str, overridden: frozenset[str]) -> str:
+    place = line.removeprefix(f"{source}: ").partition(":")[0]
+    if any(place == path or place.startswith(f"{path}.") for path in overridden):
+        return line.replace(f"{source}: ", "--set ", 1)
+    return line

@@ -1,0 +1,147 @@
+"""The data stage: read, check, weight, split, and write what the other stages read.
+
+Signals go into ``test.h5`` alone, so nothing that trains can see one. The split is by a hash of
+the event id (naetrigger.contracts.events.split_of).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.events import SPLITS, Events, split_of, write_events
+from naetrigger.firmware_configs.input_spec import InputSpec, derive_input_spec, load_input_spec
+from naetrigger.training.data.readers import read_source
+from naetrigger.training.data.settings import DataSettings
+
+MIN_EVENTS = 20
+REWEIGHT_BINS = 20
+MIN_RELATIVE_WEIGHT = 1e-6  # weights must be positive
+MAX_RELATIVE_WEIGHT = 20.0  # beyond this a few events would decide the training
+
+
+def prepare(settings: DataSettings, folder: Path) -> None:
+    """Write train.h5, validation.h5, test.h5, input_spec.yaml and counts.json into `folder`."""
+    background, signals = read_source(settings)
+    background = _first(background, settings.max_background)
+    signals = [_first(signal, settings.max_signal) for signal in signals]
+    split = split_of(background.event_ids, settings.split.fractions)
+    parts = {name: background.select(split == i) for i, name in enumerate(SPLITS)}
+    for name, part in parts.items():
+        if len(part) < MIN_EVENTS:
+            raise InputError(
+                f"data: only {len(part)} of {len(background)} background events fall into "
+                f"'{name}'; at least {MIN_EVENTS} are needed: give more events or change data.split"
+            )
+    spec = _input_spec(settings, parts["train"])
+    if settings.reweight is not None:
+        for name in ("train", "validation"):
+            parts[name] = reweighted(parts[name], signals, settings.reweight)
+    samples = {
+        "train": [with_columns(parts["train"], spec.columns)],
+        "validation": [with_columns(parts["validation"], spec.columns)],
+        "test": [with_columns(part, spec.columns) for part in (parts["test"], *signals)],
+    }
+    counts = {
+        name: {part.process: _counts(part, spec) for part in sample}
+        for name, sample in samples.items()
+    }
+    for name, sample in samples.items():
+        write_events(folder / f"{name}.h5", sample)
+    (folder / "input_spec.yaml").write_text(spec.to_yaml(), encoding="utf-8")
+    (folder / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+
+
+def with_columns(events: Events, columns: tuple[str, ...]) -> Events:
+    """The named columns as values; all other columns become context."""
+    others = tuple(c for c in (*events.columns, *events.context_columns) if c not in columns)
+    return replace(
+        events,
+        columns=columns,
+        values=_table(events, columns),
+        context_columns=others,
+        context=_table(events, others),
+    )
+
+
+def reweighted(background: Events, signals: list[Events], column: str) -> Events:
+    """Background weights that give `column` the mean of the signals' spectra.
+
+    Twenty bins with the signals' quantiles as edges, the outer ones open. The weights replace
+    the events' own, have mean 1, and end at twenty times the mean. Only what trains is weighted
+    so; the test sample keeps its own weights, and the validation stage follows each signal.
+    """
+    if not signals:
+        raise InputError("data.reweight: needs at least one signal whose spectrum to take")
+    x = background.column(column)
+    pooled = np.concatenate([signal.column(column) for signal in signals])
+    inner = np.unique(np.quantile(pooled, np.linspace(0, 1, REWEIGHT_BINS + 1)[1:-1]))
+    target = np.mean([_fractions(s.column(column), s.weights, inner) for s in signals], axis=0)
+    present = _fractions(x, np.ones(len(x)), inner)
+    ratio = np.divide(target, present, out=np.zeros_like(target), where=present > 0)
+    weights = ratio[np.searchsorted(inner, x, side="right")]
+    weights = np.clip(weights / weights.mean(), MIN_RELATIVE_WEIGHT, MAX_RELATIVE_WEIGHT)
+    return replace(background, weights=weights / weights.mean())
+
+
+def _fractions(
+    x: npt.NDArray[Any], weights: npt.NDArray[np.float64], inner: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """The weighted share of each bin between open outer edges."""
+    index = np.searchsorted(inner, x, side="right")
+    counts = np.bincount(index, weights=weights, minlength=len(inner) + 1)
+    return counts / counts.sum()
+
+
+def _input_spec(settings: DataSettings, train: Events) -> InputSpec:
+    if settings.input_spec == "auto":
+        columns = settings.columns or train.columns
+        unknown = sorted(set(settings.log_columns) - set(columns))
+        if unknown:
+            raise InputError(f"data.log_columns: {', '.join(unknown)}: not among the inputs")
+        return derive_input_spec(
+            "auto",
+            columns,
+            _table(train, columns),
+            offline=dict.fromkeys(settings.log_columns, "log"),
+            type=settings.input_type,
+            source=f"derived from {len(train)} training events of {train.process}",
+        )
+    spec = load_input_spec(settings.input_spec)
+    if settings.columns is not None and settings.columns != spec.columns:
+        raise InputError(
+            f"data.columns: ({', '.join(settings.columns)}) are not the inputs of "
+            f"{settings.input_spec} ({', '.join(spec.columns)}); leave one of the two out"
+        )
+    return spec
+
+
+def _table(events: Events, columns: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    if not columns:
+        return np.zeros((len(events), 0), np.float32)
+    return np.stack([events.column(name) for name in columns], axis=1)
+
+
+def _first(events: Events, limit: int | None) -> Events:
+    return events if limit is None else events.select(np.arange(min(limit, len(events))))
+
+
+def _counts(events: Events, spec: InputSpec) -> dict[str, Any]:
+    """Events, effective events, and how many values the input format cannot hold."""
+    weights = events.weights
+    try:
+        saturated = spec.saturated(events.values)
+    except InputError as error:
+        raise InputError(f"data: {events.process}: {error}") from error
+    return {
+        "role": events.role,
+        "events": len(events),
+        "effective_events": round(float(weights.sum() ** 2 / (weights**2).sum()), 1),
+        "saturated_fraction": {name: round(value, 6) for name, value in saturated.items()},
+    }

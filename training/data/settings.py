@@ -1,0 +1,123 @@
+"""Settings of the data stage: where events come from, how they are split and weighted."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from naetrigger.contracts.fixed_point import parse_fixed
+from naetrigger.contracts.settings import Settings
+from naetrigger.firmware_configs.input_spec import DEFAULT_TYPE
+
+PROCESS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+def _process_name(name: str) -> str:
+    if not PROCESS_NAME.fullmatch(name):
+        raise ValueError(f"'{name}' is no process name (letters, digits, and _ . + - inside)")
+    return name
+
+
+ProcessName = Annotated[str, AfterValidator(_process_name)]
+
+
+class Split(Settings):
+    """Fractions of the background, by a hash of the event id; they add up to 1."""
+
+    train: float = Field(0.6, gt=0, lt=1)
+    """What the teacher and the student learn from."""
+
+    validation: float = Field(0.1, gt=0, lt=1)
+    """What training watches itself on."""
+
+    test: float = Field(0.3, gt=0, lt=1)
+    """What the verdict is drawn on, with all signals."""
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + validation + test must be 1, got {total:g}")
+        return self
+
+    @property
+    def fractions(self) -> tuple[float, float, float]:
+        """In the order of naetrigger.contracts.events.SPLITS."""
+        return self.train, self.validation, self.test
+
+
+class DataSettings(Settings):
+    """Events of one background and any number of signals."""
+
+    source: str = "jets"
+    """A shipped sample by name, or the path of a naetrigger HDF5 file or of a CSV file.
+
+    A CSV file holds the background; its first line names the columns.
+    """
+
+    background: ProcessName | None = None
+    """The background process; default: the only one of that role in an HDF5 file, or the name
+    of the CSV file."""
+
+    signals: tuple[ProcessName, ...] | dict[ProcessName, str] | None = None
+    """Signals of the HDF5 file by name (default: all), or `{name: path of a CSV file}`.
+
+    No training stage ever reads them: they are written into the test sample alone.
+    """
+
+    columns: tuple[str, ...] | None = Field(None, min_length=1)
+    """The model's inputs in order; default: those of the input spec, else all value columns."""
+
+    weight_column: str = "weight"
+    """Column of a CSV file with positive event weights, where there is one."""
+
+    event_id_column: str = "event_id"
+    """Column of a CSV file with integer ids, where there is one; rows of one event share theirs."""
+
+    input_spec: str = "auto"
+    """A shipped input spec by name, the path of one, or `auto`: derived from the training
+    background (offset near the mean, a power of two near the spread)."""
+
+    log_columns: tuple[str, ...] = ()
+    """With `input_spec: auto`, inputs whose logarithm is taken offline."""
+
+    input_type: str = DEFAULT_TYPE
+    """With `input_spec: auto`, the fixed-point format of every input."""
+
+    split: Split = Split()
+    """How the background is divided."""
+
+    reweight: str | None = None
+    """A column (say jet_pt) whose spectrum is reweighted to the signals': in the training and
+    validation background to their mean (take effect with objective.use_weights), in the verdict
+    to each signal in turn."""
+
+    max_background: int | None = Field(None, ge=10)
+    """Use the first so many background events."""
+
+    max_signal: int | None = Field(None, ge=10)
+    """Use the first so many events of each signal."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        parse_fixed(self.input_type)
+        if self.is_csv and isinstance(self.signals, tuple) and self.signals:
+            raise ValueError("a CSV source takes signals as {name: path of a CSV file}")
+        if not self.is_csv and isinstance(self.signals, dict):
+            raise ValueError("an HDF5 source takes signals as a list of the file's processes")
+        if self.input_spec != "auto" and self.log_columns:
+            raise ValueError("log_columns goes with input_spec: auto; a spec states its own steps")
+        return self
+
+    @property
+    def kind(self) -> Literal["csv", "hdf5", "shipped"]:
+        """How the source is read."""
+        if self.is_csv:
+            return "csv"
+        return "hdf5" if self.source.endswith((".h5", ".hdf5")) else "shipped"
+
+    @property
+    def is_csv(self) -> bool:
+        return self.source.endswith(".csv")
