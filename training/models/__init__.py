@@ -1,0 +1,18 @@
+"""Networks that training can build: one entry a family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.models.mlp import mlp
+from naetrigger.training.settings import ModelSettings
+
+MODELS: dict[str, Callable[[ModelSettings, int, torch.Generator], Autoencoder]] = {"mlp": mlp}
+
+
+def build_model(settings: ModelSettings, n_inputs: int, generator: torch.Generator) -> Autoencoder:
+    """A model with fresh weights: `n_inputs` features in, as many out."""
+    return MODELS[settings.kind](settings, n_inputs, generator)

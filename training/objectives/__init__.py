@@ -1,0 +1,19 @@
+"""Training objectives by name: one entry a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from naetrigger.training.objectives.ae import Ae
+from naetrigger.training.objectives.nae import Nae
+from naetrigger.training.objectives.objective import Objective
+from naetrigger.training.objectives.wnae import Wnae
+from naetrigger.training.settings import ObjectiveSettings
+
+OBJECTIVES: dict[str, Callable[[Any], Objective]] = {"ae": Ae, "nae": Nae, "wnae": Wnae}
+
+
+def build_objective(settings: ObjectiveSettings) -> Objective:
+    """The objective that the settings name."""
+    return OBJECTIVES[settings.name](settings)

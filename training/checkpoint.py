@@ -1,0 +1,48 @@
+"""Checkpoints: one safetensors file each, replaced atomically, with the facts in its header."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from naetrigger.contracts.errors import InputError
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that at any moment the old or the new content is there, whole."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def tensor_bytes(tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> bytes:
+    """A safetensors file; `facts` go into its header as JSON, under the one key 'facts'."""
+    contiguous = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+    metadata = None if facts is None else {"facts": json.dumps(facts, sort_keys=True)}
+    return safetensors.torch.save(contiguous, metadata)
+
+
+def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Replace the checkpoint at `path`."""
+    write_atomic(path, tensor_bytes(tensors, facts))
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `write_checkpoint` wrote; InputError if the file is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a whole checkpoint ({error}); delete it to train from the start"
+        ) from error

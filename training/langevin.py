@@ -1,0 +1,171 @@
+"""Langevin chains with the density exp(-E/T) as their target.
+
+x <- x - step_size * grad E(x) / T + noise * eps,  eps ~ N(0, 1)
+
+With step_size = noise**2 / 2 the chain tends to exp(-E/T) as the step goes to zero; with
+Metropolis-Hastings (MALA: Roberts and Tweedie 1996) it has exp(-E/T) exactly, for any step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from naetrigger.training.settings import Langevin
+
+Energy = Callable[[Tensor], Tensor]
+"""Inputs of shape (B, F) to energies of shape (B,)."""
+
+
+def sample(energy: Energy, start: Tensor, chain: Langevin, generator: torch.Generator) -> Tensor:
+    """The ends of chains from `start`, shape (B, F); no gradient flows through them."""
+    return _walk(energy, start.detach(), chain, generator, differentiable=False).detach()
+
+
+def differentiable_sample(
+    energy: Energy, start: Tensor, chain: Langevin, generator: torch.Generator
+) -> Tensor:
+    """The same ends, with the gradient flowing back through every step into E's parameters.
+
+    Where a step is not smooth: a clipped coordinate passes no gradient; a refused step passes
+    the gradient of staying; the decision to accept has none of its own.
+    """
+    return _walk(energy, start, chain, generator, differentiable=True)
+
+
+def fresh_starts(
+    kind: str, shape: tuple[int, ...], chain: Langevin, like: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Starts away from the data: 'uniform' in the box, or 'gaussian' cut at the box."""
+    low, high = chain.bounds
+    if kind == "uniform" and not chain.spherical:
+        unit = torch.rand(shape, generator=generator, dtype=like.dtype, device=like.device)
+        return low + (high - low) * unit
+    normal = torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
+    return _unit(normal) if chain.spherical else normal.clamp(low, high)
+
+
+@dataclass(frozen=True)
+class _Point:
+    x: Tensor  # (B, F)
+    energy: Tensor  # (B,)
+    drift: Tensor  # (B, F): -step_size * grad E / T
+
+
+def _walk(
+    energy: Energy,
+    x: Tensor,
+    chain: Langevin,
+    generator: torch.Generator,
+    differentiable: bool,
+) -> Tensor:
+    if chain.spherical:
+        x = _unit(x)
+    here = _at(energy, x, chain, differentiable)
+    for step in range(chain.steps):
+        last = step == chain.steps - 1
+        proposal = _move(here, chain, _noise(x, generator))
+        allowed = _inside(proposal, chain)
+        if chain.boundary == "clip":
+            proposal = proposal.clamp(*chain.bounds)
+        if chain.metropolis:
+            there = _at(energy, proposal, chain, differentiable)
+            allowed = allowed & _accepted(here, there, chain, generator)
+            here = _choose(allowed, there, here)
+        else:
+            x = proposal if chain.boundary != "reject" else _pick(allowed, proposal, here.x)
+            if last:  # K steps need K gradients, not K + 1
+                return x
+            here = _at(energy, x, chain, differentiable)
+    return here.x
+
+
+def _at(energy: Energy, x: Tensor, chain: Langevin, differentiable: bool) -> _Point:
+    with torch.enable_grad():
+        if not x.requires_grad:
+            x = x.detach().requires_grad_()
+        energies = energy(x)
+        if energies.shape != x.shape[:1]:
+            raise ValueError(
+                f"an energy gives one number a sample, shape {tuple(x.shape[:1])}; "
+                f"got {tuple(energies.shape)}"
+            )
+        (gradient,) = torch.autograd.grad(energies.sum(), x, create_graph=differentiable)
+        drift = _drift(x, gradient, chain)
+    if differentiable:
+        return _Point(x, energies, drift)
+    return _Point(x.detach(), energies.detach(), drift.detach())
+
+
+def _drift(x: Tensor, gradient: Tensor, chain: Langevin) -> Tensor:
+    if chain.gradient_clip is not None:
+        norm = gradient.norm(dim=1, keepdim=True)
+        gradient = gradient * (chain.gradient_clip / norm.clamp_min(chain.gradient_clip))
+    if chain.spherical:
+        gradient = _tangent(x, gradient)
+    return gradient * (-chain.drift_step / chain.temperature)
+
+
+def _noise(x: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+
+
+def _move(here: _Point, chain: Langevin, eps: Tensor) -> Tensor:
+    if chain.spherical:
+        return _unit(here.x + here.drift + chain.noise * _tangent(here.x, eps))
+    return here.x + here.drift + chain.noise * eps
+
+
+def _inside(x: Tensor, chain: Langevin) -> Tensor:
+    """Which samples may be where they are; shape (B,)."""
+    if chain.boundary != "reject":
+        return torch.ones(len(x), dtype=torch.bool, device=x.device)
+    low, high = chain.bounds
+    return ((x >= low) & (x <= high)).all(dim=1)
+
+
+def _accepted(here: _Point, there: _Point, chain: Langevin, generator: torch.Generator) -> Tensor:
+    """u < pi(y) q(x|y) / (pi(x) q(y|x)), sample by sample; shape (B,)."""
+    with torch.no_grad():
+        log_target = (here.energy - there.energy) / chain.temperature
+        log_forth = _log_proposal(here, there, chain)
+        log_back = _log_proposal(there, here, chain)
+        u = torch.rand(len(here.x), generator=generator, dtype=here.x.dtype, device=here.x.device)
+        return u.log() < log_target + log_back - log_forth
+
+
+def _log_proposal(origin: _Point, target: _Point, chain: Langevin) -> Tensor:
+    """log q(target | origin) up to what cancels in the ratio; shape (B,).
+
+    On the sphere the tangent step v from x to y is y / (x.y) - x, and the density of y is that
+    of v times (x.y)**-F, which is symmetric in x and y.
+    """
+    step = target.x - origin.x
+    if chain.spherical:
+        cosine = (origin.x * target.x).sum(dim=1, keepdim=True)
+        step = target.x / cosine - origin.x
+    return -(step - origin.drift).square().sum(dim=1) / (2 * chain.noise**2)
+
+
+def _choose(which: Tensor, yes: _Point, no: _Point) -> _Point:
+    return _Point(
+        _pick(which, yes.x, no.x),
+        torch.where(which, yes.energy, no.energy),
+        _pick(which, yes.drift, no.drift),
+    )
+
+
+def _pick(which: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    return torch.where(which.unsqueeze(1), yes, no)
+
+
+def _unit(x: Tensor) -> Tensor:
+    unit: Tensor = x / x.norm(dim=1, keepdim=True)
+    return unit
+
+
+def _tangent(x: Tensor, v: Tensor) -> Tensor:
+    return v - (v * x).sum(dim=1, keepdim=True) * x

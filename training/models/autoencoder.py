@@ -1,0 +1,96 @@
+"""An encoder, a decoder, and the energy that their reconstruction gives each input."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from naetrigger.contracts.score import ArrayAlgebra, Score, evaluate
+from naetrigger.training.settings import ModelSettings
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+
+
+class Layer(NamedTuple):
+    """A linear layer and the name of the activation behind it ('linear': none)."""
+
+    linear: nn.Linear
+    activation: str
+
+
+class Autoencoder(nn.Module):
+    """x -> latent -> reconstruction, with the energy E(x) that a score defines.
+
+    Parameters
+    ----------
+    encoder, decoder : (B, F) -> (B, latent) -> (B, F)
+    settings : what they were built from, kept for the teacher's file
+    n_inputs : F
+    score : an entry of `naetrigger.contracts.score.SCORES`
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        settings: ModelSettings,
+        n_inputs: int,
+        score: Score,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.settings = settings
+        self.n_inputs = n_inputs
+        self.score = score
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The reconstruction, of the shape of x."""
+        return self.decode(self.encode(x))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latents, shape (B, latent)."""
+        latent: Tensor = self.encoder(x)
+        return latent
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Reconstructions, shape (B, F)."""
+        reconstruction: Tensor = self.decoder(latent)
+        return reconstruction
+
+    def energy(self, x: Tensor) -> Tensor:
+        """E(x) = factor * score expression, shape (B,); higher is more anomalous."""
+        latent = self.encode(x)
+        values = {"x": x, "latent": latent, "reconstruction": self.decode(latent)}
+        energies: Tensor = evaluate(self.score.expression, values, ArrayAlgebra())
+        return energies * self.score.factor(self.n_inputs)
+
+    @torch.no_grad()
+    def scores(self, x: Tensor, batch_size: int = 65536) -> Tensor:
+        """E(x) of any number of events, without a graph, batch by batch; shape (N,)."""
+        return torch.cat([self.energy(part) for part in torch.split(x, batch_size)])
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Encoder and decoder as one list of layers; TypeError if they are no such stack."""
+        return [*_flat(self.encoder), *_flat(self.decoder)]
+
+
+def _flat(stack: nn.Module) -> list[Layer]:
+    names = {kind: name for name, kind in ACTIVATIONS.items()}
+    layers: list[Layer] = []
+    for module in stack.children():
+        if isinstance(module, nn.Linear):
+            layers.append(Layer(module, "linear"))
+        elif type(module) in names and layers and layers[-1].activation == "linear":
+            layers[-1] = layers[-1]._replace(activation=names[type(module)])
+        else:
+            raise TypeError(f"{type(module).__name__} does not fit a stack of linear layers")
+    return layers

@@ -1,0 +1,42 @@
+"""Fully connected autoencoders: linear layers with activations between, linear at both ends."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from naetrigger.contracts.score import score_named
+from naetrigger.training.models.autoencoder import ACTIVATIONS, Autoencoder
+from naetrigger.training.settings import ModelSettings
+
+
+def mlp(settings: ModelSettings, n_inputs: int, generator: torch.Generator) -> Autoencoder:
+    """An MLP autoencoder with fresh weights drawn from `generator`."""
+    hidden = settings.hidden
+    back = hidden[::-1] if settings.decoder_hidden is None else settings.decoder_hidden
+    activation = ACTIVATIONS[settings.activation]
+    encoder = _stack((n_inputs, *hidden, settings.latent), activation, generator)
+    decoder = _stack((settings.latent, *back, n_inputs), activation, generator)
+    return Autoencoder(encoder, decoder, settings, n_inputs, score_named(settings.score))
+
+
+def _stack(
+    widths: Sequence[int], activation: type[nn.Module], generator: torch.Generator
+) -> nn.Sequential:
+    modules: list[nn.Module] = []
+    for fan_in, fan_out in itertools.pairwise(widths):
+        modules += [_linear(fan_in, fan_out, generator), activation()]
+    return nn.Sequential(*modules[:-1])
+
+
+def _linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
+    """Uniform in +-1/sqrt(fan_in), torch's own start, but from our generator."""
+    layer = nn.Linear(fan_in, fan_out, device="meta").to_empty(device="cpu")  # no global RNG
+    bound = 1 / math.sqrt(fan_in)
+    nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+    nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    return layer

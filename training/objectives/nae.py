@@ -1,0 +1,113 @@
+"""The normalized autoencoder: L = E+ - E- + gamma mean(E-^2) + penalty mean |encode(x)|^2.
+
+E+ and E- are mean energies of the data and of samples ("negatives") of exp(-E/T). Yoon, Noh and
+Park, arXiv:2105.05735; the brake gamma: Dillon et al., arXiv:2206.14225. Negatives by
+  cd   chains that start at the batch,
+  pcd  chains that go on in a replay buffer,
+  omi  a latent chain on E(decode(z)) in a replay buffer of latents, then a chain from decode(z).
+No gradient flows through the chains. E+ - E- alone has no lower bound: when E- runs away, the
+negatives no longer follow the model and training stops with TrainingDiverged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from naetrigger.contracts.errors import TrainingDiverged
+from naetrigger.training.langevin import sample
+from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.objectives.objective import State, StepResult, Validation, Window
+from naetrigger.training.replay import ReplayBuffer
+from naetrigger.training.settings import NaeObjective
+
+
+@dataclass(frozen=True)
+class Nae:
+    """Criterion: |E+ - E-| on validation events, which is zero where model and data agree."""
+
+    settings: NaeObjective
+
+    def start(self, model: Autoencoder) -> State:
+        s = self.settings
+        like = next(model.parameters())
+        state = State(windows={"negative_energy": Window(s.divergence_window)})
+        if s.negatives == "pcd":
+            state.buffers["inputs"] = ReplayBuffer(s.replay, s.chain, model.n_inputs, like)
+        elif s.negatives == "omi":
+            latent = model.settings.latent
+            state.buffers["latents"] = ReplayBuffer(s.replay, s.latent_chain, latent, like)
+        return state
+
+    def learning_rate(self, step: int) -> float:
+        s = self.settings
+        return s.pretrain_learning_rate if step < s.pretrain_steps else s.learning_rate
+
+    def loss(
+        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
+    ) -> StepResult:
+        s = self.settings
+        positive = model.energy(batch).mean()
+        loss = positive + s.latent_penalty * model.encode(batch).square().sum(dim=1).mean()
+        if state.step < s.pretrain_steps:
+            return StepResult(loss, {"positive_energy": positive.item()})
+        negatives = self._negatives(model, batch, state, generator, store=True)
+        energies = model.energy(negatives)
+        negative = energies.mean()
+        self._stop_if_diverged(state, negative.item())
+        loss = loss - negative + s.gamma * energies.square().mean()
+        metrics = {"positive_energy": positive.item(), "negative_energy": negative.item()}
+        return StepResult(loss, metrics)
+
+    def validate(
+        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
+    ) -> Validation:
+        if state.step <= self.settings.pretrain_steps:
+            return Validation(None, {})
+        negatives = self._negatives(model, batch, state, generator, store=False)
+        gap = model.scores(batch).mean() - model.scores(negatives).mean()
+        return Validation(abs(gap.item()), {})
+
+    def _negatives(
+        self,
+        model: Autoencoder,
+        batch: Tensor,
+        state: State,
+        generator: torch.Generator,
+        store: bool,
+    ) -> Tensor:
+        s = self.settings
+        if s.negatives == "cd":
+            return sample(model.energy, batch, s.chain, generator)
+        if s.negatives == "pcd":
+            buffer = state.buffers["inputs"]
+            ends = sample(model.energy, buffer.starts(len(batch), generator), s.chain, generator)
+            if store:
+                buffer.push(ends)
+            return ends
+        buffer = state.buffers["latents"]
+        latents = sample(
+            lambda z: model.energy(model.decode(z)),
+            buffer.starts(len(batch), generator),
+            s.latent_chain,
+            generator,
+        )
+        if store:
+            buffer.push(latents)
+        return sample(model.energy, model.decode(latents), s.chain, generator)
+
+    def _stop_if_diverged(self, state: State, negative: float) -> None:
+        s = self.settings
+        window = state.windows["negative_energy"]
+        mean, sigma = window.values.mean().item(), window.values.std().item()
+        if window.full and negative > mean + s.divergence_sigmas * sigma:
+            raise TrainingDiverged(
+                f"nae: step {state.step}: the energy of the negatives, {negative:.4g}, is more than"
+                f" {s.divergence_sigmas:g} standard deviations ({sigma:.3g}) above its mean over "
+                f"the last {s.divergence_window} steps ({mean:.4g}): the model raises energies "
+                "faster than its chains can follow. Lower objective.learning_rate, raise "
+                "objective.gamma or objective.chain.steps, or train with objective.name: wnae"
+            )
+        window.push(negative)

@@ -1,0 +1,95 @@
+"""What an objective is: a loss for a batch, a criterion for validation, and what it carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.replay import ReplayBuffer
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """The loss of one step, a scalar with its graph, and what the curves show of the step."""
+
+    loss: Tensor
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """`criterion`: the smaller, the better the weights; none: not to be judged yet."""
+
+    criterion: float | None
+    metrics: dict[str, float]
+
+
+class Window:
+    """The last `size` values of a number."""
+
+    def __init__(self, size: int) -> None:
+        self.values = torch.zeros(size, dtype=torch.float64)
+        self.pushed = torch.zeros((), dtype=torch.int64)
+
+    @property
+    def full(self) -> bool:
+        return int(self.pushed) >= len(self.values)
+
+    def push(self, value: float) -> None:
+        self.values[int(self.pushed) % len(self.values)] = value
+        self.pushed += 1
+
+
+@dataclass
+class State:
+    """What an objective carries from step to step; all of it goes into checkpoints."""
+
+    step: int = 0
+    """Steps done; the training loop counts."""
+
+    buffers: dict[str, ReplayBuffer] = field(default_factory=dict)
+    windows: dict[str, Window] = field(default_factory=dict)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything but the step, by flat names."""
+        flat: dict[str, Tensor] = {}
+        for name, buffer in self.buffers.items():
+            flat |= {f"buffer.{name}.{key}": value for key, value in buffer.tensors().items()}
+        for name, window in self.windows.items():
+            flat |= {
+                f"window.{name}.values": window.values,
+                f"window.{name}.pushed": window.pushed,
+            }
+        return flat
+
+    def load(self, step: int, flat: dict[str, Tensor]) -> None:
+        """Take over what `tensors` gave."""
+        self.step = step
+        for name, tensor in self.tensors().items():
+            tensor.copy_(flat[name])
+
+
+class Objective(Protocol):
+    """A training objective. To add one: settings with a `name` in training/settings.py, a file
+    here with a class of this shape, and an entry in `OBJECTIVES`; the tests loop over it.
+    """
+
+    def start(self, model: Autoencoder) -> State:
+        """The state before the first step."""
+
+    def learning_rate(self, step: int) -> float:
+        """The optimiser's step size in step `step` (from 0)."""
+
+    def loss(
+        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
+    ) -> StepResult:
+        """The loss of a batch of shape (B, F); may change `state`."""
+
+    def validate(
+        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
+    ) -> Validation:
+        """Judge the weights on validation events of shape (V, F); leaves `state` as it is."""
