@@ -28,17 +28,23 @@ TraceOf = Callable[[str, npt.NDArray[np.int64]], Trace]
 RELATIVE = 1e-5
 
 
-def compare_engines(scores: Mapping[str, Scores]) -> list[PairAgreement]:
+def compare_engines(scores: Mapping[str, Scores], events: str = "") -> list[PairAgreement]:
     """Every pair of engines of one model, in the order given.
 
     scores : engine -> (N,) int64 hardware integers or floats. A slow engine may hold the first
         events only; a pair is compared on the events both have.
+    events : what to call these events in the report
     """
-    return [compare_pair(a, scores[a], b, scores[b]) for a, b in combinations(scores, 2)]
+    return [compare_pair(a, scores[a], b, scores[b], events) for a, b in combinations(scores, 2)]
 
 
 def compare_pair(
-    a: str, scores_a: Scores, b: str, scores_b: Scores, expectation: Expectation | None = None
+    a: str,
+    scores_a: Scores,
+    b: str,
+    scores_b: Scores,
+    events: str = "",
+    expectation: Expectation | None = None,
 ) -> PairAgreement:
     """One pair; what is expected follows from the types unless it is given."""
     x, y = _common(a, scores_a, b, scores_b)
@@ -52,6 +58,7 @@ def compare_pair(
         max_relative=None if expected == "rank" else float(relative_difference(x, y).max()),
         spearman=spearman(x, y),
         expectation=expected,
+        events=events,
     )
 
 
@@ -61,7 +68,7 @@ def agreement_checks(
     """One check a pair that must be exact or close; rank pairs have none here."""
     checks = []
     for pair in pairs:
-        name = f"agreement {pair.a} = {pair.b}"
+        name = f"agreement {pair.a} = {pair.b}" + (f" ({pair.events})" if pair.events else "")
         if pair.expectation == "exact":
             passed = pair.n > 0 and pair.exact_fraction == 1.0
             checks.append(

@@ -48,6 +48,8 @@ class PairAgreement(Entry):
     """Rank correlation; None for a constant score."""
     expectation: Expectation = "rank"
     """exact: every score equal; close: to float rounding; rank: order alone is compared."""
+    events: str = ""
+    """Which events: 'test sample', 'test background', 'export vectors'."""
 
 
 class Sample(Entry):
