@@ -1,0 +1,191 @@
+"""The emulation library of an HLS project: compiled by g++, loaded by ctypes, run in batches.
+
+Needs the project's folder and a C++ compiler, neither hls4ml nor tensorflow. The library's name
+carries the sha256 of the sources it was made from, so a project edited since is noticed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naetrigger.contracts.errors import EnvironmentProblem, InputError
+from naetrigger.contracts.fixed_point import Fixed, Floats, Integers, parse_fixed
+
+FORMAT = "naetrigger-hls"
+VERSION = 1
+NAME = "hls.json"
+LOG = "compile.log"
+FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-fno-gnu-unique", "-w", "-Ifirmware/ap_types")
+TRACE_BITS = 53
+
+
+def compile_library(folder: Path, compiler: str = "g++") -> Path:
+    """Compile a project's emulation; the path of the library, `folder`/NAME-DIGEST.so.
+
+    Does nothing if the library of these very sources is there. The compiler's full output goes
+    to `folder`/compile.log. Raises EnvironmentProblem without a compiler or when it fails.
+    """
+    record = _read_record(folder)
+    library = _library_path(folder, record)
+    if library.exists():
+        return library
+    found = shutil.which(compiler)
+    if found is None:
+        raise EnvironmentProblem(
+            f"the C++ compiler '{compiler}' is not on PATH; the HLS emulation needs one "
+            "(Debian, Ubuntu: apt install g++)"
+        )
+    partial = f"{library.name}.partial"
+    done = subprocess.run(
+        [found, *FLAGS, "emulation.cpp", "-o", partial],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    (folder / LOG).write_text(done.stdout, encoding="utf-8")
+    if done.returncode != 0:
+        (folder / partial).unlink(missing_ok=True)
+        errors = [line for line in done.stdout.splitlines() if "error" in line.lower()]
+        shown = "\n  ".join((errors or done.stdout.splitlines())[:3])
+        raise EnvironmentProblem(
+            f"{folder}: {compiler} failed with status {done.returncode}:\n  {shown}\n"
+            f"all it said is in {folder / LOG}"
+        )
+    for old in folder.glob(f"{record['project']}-*.so"):
+        old.unlink()
+    os.replace(folder / partial, library)
+    return library
+
+
+@dataclass(frozen=True)
+class _Layer:
+    name: str
+    size: int
+    type: Fixed
+
+
+class HlsLibrary:
+    """A compiled project: real inputs in, score mantissas out.
+
+    Inputs are the real numbers that input mantissas stand for (InputSpec.inputs); others are
+    rounded and saturated by the project's own input type.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        record = _read_record(folder)
+        self.folder = folder
+        try:
+            self.features = int(record["input"]["size"])
+            self.input_type = parse_fixed(record["input"]["type"])
+            self.score_type = parse_fixed(record["score"]["type"])
+            self.layers = tuple(
+                _Layer(str(e["name"]), int(e["size"]), parse_fixed(e["type"]))
+                for e in record["layers"]
+            )
+            project = str(record["project"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{folder / NAME}: not a readable record ({error!r})") from error
+        path = _library_path(folder, record)
+        if not path.exists():
+            others = list(folder.glob(f"{project}-*.so"))
+            state = "edited after it was compiled" if others else "not compiled"
+            raise InputError(f"{folder}: the HLS project is {state}; compile it (again)")
+        try:
+            library = ctypes.CDLL(str(path.resolve()))
+            self._scores, self._trace = (
+                getattr(library, f"{project}_scores"),
+                getattr(library, f"{project}_trace"),
+            )
+        except (OSError, AttributeError) as error:
+            raise EnvironmentProblem(
+                f"{path}: cannot be loaded here ({error}); delete it and compile again"
+            ) from error
+        self._scores.restype = self._trace.restype = None
+
+    def scores(self, inputs: Floats) -> Integers:
+        """Score mantissas, shape (N,), for real inputs of shape (N, F)."""
+        inputs = self._checked(inputs)
+        scores = np.empty(len(inputs), np.float64)
+        self._scores(_pointer(inputs), _pointer(scores), ctypes.c_size_t(len(inputs)))
+        return _mantissas(scores, self.score_type)
+
+    def trace(self, inputs: Floats) -> dict[str, Integers]:
+        """Mantissas that left every layer, by the network's node names, each (N, size).
+
+        Nodes without a layer of their own (the input, a cast that changes nothing) and edges
+        wider than 53 bits are left out.
+        """
+        inputs = self._checked(inputs)
+        n = len(self.layers)
+        outputs = [np.zeros((len(inputs), layer.size), np.float64) for layer in self.layers]
+        scores = np.empty(len(inputs), np.float64)
+        self._trace(
+            _pointer(inputs),
+            _pointer(scores),
+            ctypes.c_size_t(len(inputs)),
+            ctypes.c_size_t(n),
+            (ctypes.c_char_p * n)(*(layer.name.encode() for layer in self.layers)),
+            (ctypes.c_size_t * n)(*(layer.size for layer in self.layers)),
+            (ctypes.POINTER(ctypes.c_double) * n)(*(_pointer(out) for out in outputs)),
+        )
+        return {
+            layer.name: _mantissas(output, layer.type)
+            for layer, output in zip(self.layers, outputs, strict=True)
+            if layer.type.width <= TRACE_BITS
+        }
+
+    def _checked(self, inputs: Floats) -> Floats:
+        inputs = np.ascontiguousarray(inputs, dtype=np.float64)
+        if inputs.ndim != 2 or inputs.shape[1] != self.features:
+            raise InputError(f"hls: inputs must have shape (N, {self.features}): {inputs.shape}")
+        return inputs
+
+
+def _library_path(folder: Path, record: dict[str, Any]) -> Path:
+    """Where the library of the sources as they are now belongs."""
+    sources = [folder / "emulation.cpp"]
+    sources += sorted(path for path in (folder / "firmware").rglob("*") if path.is_file())
+    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    for path in sources:
+        if path.suffix != ".so":
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(path.read_bytes())
+    return folder / f"{record['project']}-{digest.hexdigest()[:16]}.so"
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    path = folder / NAME
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["format"] != FORMAT or record["version"] != VERSION:
+            raise InputError(
+                f"{path}: expected {FORMAT} version {VERSION}, got {record['format']} "
+                f"version {record['version']}"
+            )
+        if not str(record["project"]).isidentifier():
+            raise InputError(f"{path}: '{record['project']}' is no project name")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the record of an HLS project ({error!r})") from error
+    return dict(record)
+
+
+def _pointer(array: Floats) -> Any:
+    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+
+
+def _mantissas(values: Floats, fixed: Fixed) -> Integers:
+    """Exact: a layer's outputs are members of its format."""
+    return np.ldexp(values, fixed.fraction).astype(np.int64)

@@ -1,0 +1,328 @@
+"""The RTL project: a fixed-point network as distributed arithmetic in Verilog and VHDL.
+
+    write_rtl(network, folder, board, settings)   projects, emulator, estimates
+    RtlModel(folder).scores(mantissas)            scores, from alkaid's saved logic
+    read_estimate(folder)                         cycles, LUT, FF as estimated
+
+alkaid (successor of da4ml, LGPL-3) turns the network into adders, shifts and tables, without
+multipliers for constants, and pipelines them by its delay model. One event enters every clock.
+Input words are taken as they are (they wrap): the host quantizes, as the input spec says.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naetrigger.contracts.errors import InputError, MissingExtra
+from naetrigger.contracts.fixed_point import Fixed, Integers, Overflow, Rounding, parse_fixed
+from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.export.settings import FirmwareSettings, Square
+from naetrigger.firmware_configs.board import Board
+
+log = logging.getLogger(__name__)
+
+FORMAT = "naetrigger-rtl"
+VERSION = 1
+NAME = "rtl.json"
+LOGIC = "logic.json"
+
+ROUNDINGS = (Rounding.TRN, Rounding.RND, Rounding.RND_CONV)
+OVERFLOWS = (Overflow.WRAP, Overflow.SAT, Overflow.SAT_SYM)
+DOUBLE_BITS = 53  # the emulator takes and gives doubles
+TABLE_BITS = 12  # a table of 2**12 squares is already larger than any multiplier
+
+
+@dataclass(frozen=True)
+class RtlEstimate:
+    """What alkaid's models say of a design; not what a vendor's tools would report.
+
+    lut : alkaid's cost, in LUTs
+    ff : pipeline registers, in bits
+    delay : combinational delay in alkaid's units, about LUT levels
+    """
+
+    latency_cycles: int
+    initiation_interval: int
+    clock_ns: float
+    lut: int
+    ff: int
+    dsp: int
+    delay: float
+    square: Square
+    source: str = "estimate"
+
+
+@dataclass(frozen=True)
+class _Design:
+    square: Square
+    logic: Any
+    model: Any
+
+    @property
+    def merit(self) -> float:
+        """Latency times cost; less is better."""
+        return float(self.logic.latency[1] * self.logic.cost)
+
+
+def write_rtl(
+    network: FixedPointNetwork, folder: Path, board: Board, settings: FirmwareSettings
+) -> RtlEstimate:
+    """Write ``verilog/``, ``vhdl/``, the emulator and rtl.json into the new folder `folder`."""
+    problems = unsupported(network)
+    if problems:
+        raise InputError("rtl: " + "; ".join(problems))
+    network.bounds()
+    if folder.exists():
+        raise InputError(f"{folder}: is there already; RTL is written into a new folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
+        project = Path(work) / "project"
+        project.mkdir()
+        design = _best_design(network, project, board, settings)
+        for language in settings.languages:
+            model = _rtl_model(design.logic, project / language, board, settings, language)
+            model.write()
+            _settle(project / language)
+        design.logic.save(project / LOGIC)
+        estimate = RtlEstimate(
+            latency_cycles=int(design.model.latency),
+            initiation_interval=1,
+            clock_ns=board.clock_ns,
+            lut=round(design.logic.cost),
+            ff=int(design.model.reg_bits),
+            dsp=0,
+            delay=float(design.logic.latency[1]),
+            square=design.square,
+        )
+        _write_record(network, project, board, settings, design, estimate)
+        project.rename(folder)
+    return estimate
+
+
+def unsupported(network: FixedPointNetwork) -> list[str]:
+    """What in the network has no RTL here, one sentence a node; empty if all has."""
+    problems = []
+    for node in network.nodes:
+        if node.op == "input":
+            continue
+        for kind, mode, known in (
+            ("rounding", node.type.rounding, ROUNDINGS),
+            ("overflow", node.type.overflow, OVERFLOWS),
+        ):
+            if mode not in known:
+                problems.append(
+                    f"{node.name}: {kind} {mode.value} has no RTL here "
+                    f"(there are {', '.join(m.value for m in known)})"
+                )
+    return problems + [
+        f"{node.name}: {node.type} is wider than {DOUBLE_BITS} bits"
+        for node in (network.input, network[network.output])
+        if node.type.width > DOUBLE_BITS
+    ]
+
+
+class RtlModel:
+    """The bit-exact emulator of a written RTL project; nothing is traced again."""
+
+    def __init__(self, folder: Path) -> None:
+        record = _read_record(folder)
+        try:
+            self.features = int(record["input"]["size"])
+            self.input_type = parse_fixed(record["input"]["type"])
+            self.score_type = parse_fixed(record["score"]["type"])
+            self._logic = _combinational_logic().load(folder / LOGIC)
+        except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
+            raise InputError(f"{folder}: not a readable RTL project ({error!r})") from error
+
+    def scores(self, mantissas: Integers, threads: int = 1) -> Integers:
+        """Score mantissas, shape (N,), for input mantissas of shape (N, F)."""
+        mantissas = np.asarray(mantissas, dtype=np.int64)
+        if mantissas.ndim != 2 or mantissas.shape[1] != self.features:
+            raise InputError(f"rtl: inputs must have shape (N, {self.features}): {mantissas.shape}")
+        if len(mantissas) == 0:
+            return np.zeros(0, np.int64)
+        scores = self._logic.predict(self.input_type.real(mantissas), n_threads=threads)
+        return self.score_type.mantissas(scores[:, 0])
+
+
+def read_estimate(folder: Path) -> RtlEstimate:
+    """The estimate that write_rtl left in a project."""
+    try:
+        return RtlEstimate(**_read_record(folder)["estimate"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder / NAME}: not a readable record ({error!r})") from error
+
+
+def _best_design(
+    network: FixedPointNetwork, project: Path, board: Board, settings: FirmwareSettings
+) -> _Design:
+    """The design asked for, or the better of both where that is left open."""
+    squares = [node for node in network.nodes if node.op == "square"]
+    choices: tuple[Square, ...] = (settings.square,)
+    if settings.square == "auto":
+        choices = ("multiplier", "lookup") if squares else ("multiplier",)
+    designs = []
+    for choice in choices:
+        logic = _trace(network, choice)
+        model = _rtl_model(logic, project / "unwritten", board, settings, "verilog")
+        designs.append(_Design(choice, logic, model))
+        log.info("rtl: square by %s: %s, %s cycles", choice, logic, model.latency)
+    return min(designs, key=lambda design: design.merit)
+
+
+def _trace(network: FixedPointNetwork, square: Square) -> Any:
+    """alkaid's logic of the network."""
+    try:
+        from alkaid.trace import FVArray, trace
+        from alkaid.trace.fixed_variable import FVariable
+    except ImportError as error:
+        raise MissingExtra("alkaid", "export") from error
+    first = network.input
+    keep, integer, fraction = first.type.kif
+    words = [
+        FVariable.from_kif(keep, integer, fraction, hwconf=(1, 1, -1)) for _ in range(first.size)
+    ]
+    inputs = FVArray(np.array(words, dtype=object), hwconf=(1, 1, -1))
+    edges: dict[str, Any] = {first.name: inputs}
+    for node in network.nodes[1:]:
+        exact = _exact(node, [edges[name] for name in node.inputs], square)
+        keep, integer, fraction = node.type.kif
+        overflow, rounding = node.type.overflow.value, node.type.rounding.value
+        edges[node.name] = exact.quantize(keep, integer, fraction, overflow, rounding)
+    return trace(inputs, edges[network.output], keep_dead_inputs=True)
+
+
+def _exact(node: Node, values: list[Any], square: Square) -> Any:
+    """The exact result of a node in alkaid's algebra."""
+    x = values[0]
+    match node.op:
+        case "dense":
+            assert node.weights is not None
+            assert node.weight_type is not None
+            total = x @ node.weight_type.real(node.weights)
+            if node.bias is None:
+                return total
+            assert node.bias_type is not None
+            return total + node.bias_type.real(node.bias)
+        case "relu":
+            return x.relu()
+        case "cast":
+            return x
+        case "sub":
+            return x - values[1]
+        case "abs":
+            return abs(x)
+        case "square":
+            return _squared(x, square)
+        case "sum":
+            ones = np.ones(len(x)) if node.weights is None else node.weights
+            weights = ones if node.weight_type is None else node.weight_type.real(ones)
+            return x @ weights[:, None]
+        case _:
+            raise InputError(f"rtl: {node.name}: op '{node.op}' has no RTL")
+
+
+def _squared(x: Any, square: Square) -> Any:
+    """x * x by a multiplier, or by a table of |x| where that is not too large."""
+    if square == "multiplier":
+        return x * x
+    magnitude = abs(x)
+    lows, highs, steps = magnitude.lhs
+    for value, low, high, step in zip(
+        np.asarray(x).ravel(), lows.ravel(), highs.ravel(), steps.ravel(), strict=True
+    ):
+        if (high - low) / step >= 2**TABLE_BITS:
+            raise InputError(
+                f"rtl: a square by lookup of {value} needs {int((high - low) / step) + 1} entries "
+                f"(at most {2**TABLE_BITS}); set square: multiplier"
+            )
+    return magnitude.apply(np.square)
+
+
+def _rtl_model(
+    logic: Any, folder: Path, board: Board, settings: FirmwareSettings, language: str
+) -> Any:
+    from alkaid.codegen import RTLModel
+
+    return RTLModel(
+        logic,
+        folder,
+        settings.project,
+        flavor=language,
+        latency_cutoff=board.latency_cutoff,
+        print_latency=False,
+        part_name=board.part,
+        clock_period=board.clock_ns,
+    )
+
+
+def _settle(folder: Path) -> None:
+    """Take out alkaid's own copies of the logic: gzip stamps them with the time."""
+    for path in (folder / "model").glob("*.json.gz"):
+        path.unlink()
+    (folder / "model").rmdir()
+
+
+def _write_record(
+    network: FixedPointNetwork,
+    project: Path,
+    board: Board,
+    settings: FirmwareSettings,
+    design: _Design,
+    estimate: RtlEstimate,
+) -> None:
+    """rtl.json: ports, clock and estimates."""
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "project": settings.project,
+        "part": board.part,
+        "latency_cutoff": board.latency_cutoff,
+        "latency_cutoff_source": board.latency_cutoff_source,
+        "languages": list(settings.languages),
+        "input": {"size": network.input.size, "type": str(network.input.type)},
+        "score": {"type": str(network.score_type), "scale": network.score_scale},
+        "ports": {
+            "inputs": [_format_of(kif) for kif in np.transpose(design.logic.inp_kifs).tolist()],
+            "score": _format_of(np.transpose(design.logic.out_kifs).tolist()[0]),
+        },
+        "estimate": asdict(estimate),
+    }
+    (project / NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _format_of(kif: list[int]) -> str:
+    """The format of a port; it may be narrower than the network's where bits never change."""
+    keep, integer, fraction = kif
+    width = keep + integer + fraction
+    return str(Fixed(bool(keep), width, width - fraction)) if width > 0 else "none"
+
+
+def _combinational_logic() -> Any:
+    try:
+        from alkaid.types import CombLogic
+    except ImportError as error:
+        raise MissingExtra("alkaid", "export") from error
+    return CombLogic
+
+
+def _read_record(folder: Path) -> Mapping[str, Any]:
+    path = folder / NAME
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["format"] != FORMAT or record["version"] != VERSION:
+            raise InputError(
+                f"{path}: expected {FORMAT} version {VERSION}, got {record['format']} "
+                f"version {record['version']}"
+            )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the record of an RTL project ({error!r})") from error
+    return dict(record)
