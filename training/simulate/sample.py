@@ -136,9 +136,9 @@ def write_sample(path: Path, samples: Iterable[Events]) -> None:
 
 
 def content_hash(samples: Iterable[Events]) -> str:
-    """SHA-256 over names and stored values: equal for equal samples, whatever HDF5 wrote."""
+    """SHA-256 over names and stored values: equal for equal samples in any order."""
     digest = hashlib.sha256()
-    for sample in samples:
+    for sample in sorted(samples, key=lambda sample: sample.process):
         digest.update(sample.process.encode())
         for array in (sample.values, sample.weights, sample.event_ids, sample.context):
             little_endian = array.dtype.newbyteorder("<")

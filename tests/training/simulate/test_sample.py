@@ -137,6 +137,12 @@ def test_hash_sees_every_array(tops, array):
     assert sample.content_hash([replace(tops, **{array: changed})]) != sample.content_hash([tops])
 
 
+def test_hash_does_not_depend_on_the_order(tops, dark_jets):
+    one_way = sample.content_hash([tops, dark_jets])
+    assert sample.content_hash([dark_jets, tops]) == one_way
+    assert sample.content_hash([tops]) != one_way
+
+
 def test_unknown_process_suggests_the_near_one():
     with pytest.raises(InputError, match="did you mean 'svjt_2000_r03'"):
         sample.simulate_jets("svjt_200_r03", 10, 1)
