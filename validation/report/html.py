@@ -2,11 +2,213 @@
 
 from __future__ import annotations
 
-from naetrigger.contracts.progress import Progress
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import jinja2
+
+from naetrigger.contracts.progress import Progress, Silent
+from naetrigger.validation.baselines import SINGLE_INPUT
 from naetrigger.validation.comparison import Comparison
-from naetrigger.validation.report.schema import Report
+from naetrigger.validation.inputs import STUDENT, TEACHER
+from naetrigger.validation.report.figures import ReportFigure, auc_by_model, report_figures
+from naetrigger.validation.report.schema import Auc, AucDifference, Report, WorkingPoint
+
+TEMPLATE = "report.html.j2"
 
 
-def render_html(report: Report, comparison: Comparison, progress: Progress) -> str:
-    del comparison, progress
-    return "<!doctype html><html><body></body></html>"
+def render_html(report: Report, comparison: Comparison, progress: Progress | None = None) -> str:
+    """The page with all figures; the same report gives the same text."""
+    listener = progress or Silent()
+    listener.start("figures", 1)
+    figures = list(report_figures(report, comparison))
+    listener.update(1)
+    return render_page(report, figures)
+
+
+def render_page(report: Report, figures: Sequence[ReportFigure] = ()) -> str:
+    """The page from a report alone, with whatever figures there are."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(number=number, measured=measured, percent=percent)
+    template = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    sections: dict[str, list[ReportFigure]] = {}
+    for figure in figures:
+        sections.setdefault(figure.section, []).append(figure)
+    return environment.from_string(template).render(
+        report=report,
+        figures=sections,
+        key_numbers=key_numbers(report),
+        auc_table=auc_rows(report),
+        input_table=input_rows(report),
+        points=_by_target(report.working_points),
+        has_rates=any(point.rate_khz is not None for point in report.working_points),
+    )
+
+
+@dataclass(frozen=True)
+class KeyNumber:
+    """One of the numbers a shift leader reads first."""
+
+    title: str
+    value: str
+    comment: str
+
+
+def key_numbers(report: Report) -> list[KeyNumber]:
+    """Agreement, AUC kept, the tightest usable working point, latency, the tightest resource."""
+    found = (_agreement(report), _auc(report), _point(report), _latency(report), _resource(report))
+    return [entry for entry in found if entry is not None]
+
+
+def _agreement(report: Report) -> KeyNumber | None:
+    exact = [pair for pair in report.agreement if pair.expectation == "exact"]
+    if not exact:
+        return None
+    broken = [pair for pair in exact if pair.exact_fraction < 1]
+    engines = {name for pair in exact for name in (pair.a, pair.b)}
+    comment = f"{len(engines)} hardware engines, up to {max(pair.n for pair in exact):,} events"
+    value = "equal" if not broken else f"{len(broken)} of {len(exact)} pairs differ"
+    return KeyNumber("Engines", value, comment)
+
+
+def _auc(report: Report) -> KeyNumber | None:
+    losses = [d for d in report.auc_differences if (d.a, d.b) == (TEACHER, STUDENT)]
+    if not losses:
+        return None
+    worst = max(losses, key=lambda difference: difference.value)
+    return KeyNumber(
+        "Largest AUC lost by the student",
+        measured(worst.value, worst.error),
+        f"on {worst.signal}, of {len(losses)} signals",
+    )
+
+
+def _point(report: Report) -> KeyNumber | None:
+    points = [p for p in report.working_points if p.model == STUDENT and p.reliable]
+    if not points:
+        return None
+    point = min(points, key=lambda p: p.target)
+    threshold = point.threshold_hw if point.threshold_hw is not None else point.threshold_float
+    rate = "" if point.rate_khz is None else f", {number(point.rate_khz)} kHz"
+    return KeyNumber(
+        f"Threshold for background {point.target:g}",
+        f"{number(threshold)}",
+        f"measured {measured(point.background_efficiency, point.error)}{rate}",
+    )
+
+
+def _latency(report: Report) -> KeyNumber | None:
+    stated = [e for e in report.firmware if e.latency_ns is not None]
+    if not stated:
+        return None
+    slowest = max(stated, key=lambda estimate: estimate.latency_ns or 0.0)
+    cycles = "" if slowest.latency_cycles is None else f"{slowest.latency_cycles} cycles, "
+    return KeyNumber(
+        "Latency", f"{number(slowest.latency_ns)} ns", f"{cycles}{slowest.target} {slowest.source}"
+    )
+
+
+def _resource(report: Report) -> KeyNumber | None:
+    shares = [
+        (getattr(estimate, line.quantity) / line.value, line.quantity.upper(), estimate)
+        for line in (report.board.budget if report.board else ())
+        for estimate in report.firmware
+        if line.unit not in ("ns", "cycles")
+        and line.value > 0
+        and getattr(estimate, line.quantity) is not None
+    ]
+    if not shares or report.board is None:
+        return None
+    share, quantity, estimate = max(shares, key=lambda entry: entry[0])
+    return KeyNumber(
+        "Tightest resource",
+        f"{share:.0%} of the {quantity} budget",
+        f"{estimate.target} {estimate.source}, {report.board.name}",
+    )
+
+
+@dataclass(frozen=True)
+class AucRow:
+    """A signal with one Auc a column (None where a model has none) and the student's loss."""
+
+    signal: str
+    entries: tuple[Auc | None, ...]
+    loss: AucDifference | None
+
+
+@dataclass(frozen=True)
+class AucTableView:
+    columns: tuple[str, ...]
+    rows: tuple[AucRow, ...]
+
+
+def auc_rows(report: Report) -> AucTableView:
+    """Signals by models, each by its first engine."""
+    columns = auc_by_model(report.auc)
+    losses = {d.signal: d for d in report.auc_differences if (d.a, d.b) == (TEACHER, STUDENT)}
+    rows = [
+        AucRow(
+            signal,
+            tuple(_of_signal(entries, signal) for entries in columns.values()),
+            losses.get(signal),
+        )
+        for signal in _signals(report.auc)
+    ]
+    return AucTableView(tuple(columns), tuple(rows))
+
+
+def input_rows(report: Report) -> AucTableView:
+    """Single inputs by signals: here columns are signals and a row's name is the input."""
+    singles = [entry for entry in report.auc if entry.model.startswith(SINGLE_INPUT)]
+    signals = _signals(singles)
+    rows = []
+    for model in dict.fromkeys(entry.model for entry in singles):
+        entries = [entry for entry in singles if entry.model == model]
+        cells = tuple(_of_signal(entries, signal) for signal in signals)
+        rows.append(AucRow(model.removeprefix(SINGLE_INPUT), cells, None))
+    return AucTableView(tuple(signals), tuple(rows))
+
+
+def _signals(entries: Iterable[Auc]) -> list[str]:
+    return list(dict.fromkeys(entry.signal for entry in entries))
+
+
+def _of_signal(entries: Iterable[Auc], signal: str) -> Auc | None:
+    return next((entry for entry in entries if entry.signal == signal), None)
+
+
+def _by_target(points: Sequence[WorkingPoint]) -> list[tuple[float, list[WorkingPoint]]]:
+    targets = dict.fromkeys(point.target for point in points)
+    return [(target, [p for p in points if p.target == target]) for target in targets]
+
+
+def number(value: float | int | None) -> str:
+    """Four significant digits, thousands separated; '–' for None."""
+    if value is None:
+        return "–"
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e15):
+        return f"{int(value):,}"
+    return f"{value:,.4g}"
+
+
+def measured(value: float | None, error: float | None) -> str:
+    """value ± error, the error with two significant digits: '0.7393 ± 0.0031'."""
+    if value is None:
+        return "–"
+    if error is None or not math.isfinite(error) or error <= 0:
+        return f"{value:.4g}"
+    digits = max(1 - math.floor(math.log10(error)), 0)
+    if digits > 6:
+        return f"{value:.3g} ± {error:.2g}"
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def percent(value: float | None) -> str:
+    """A fraction as a percentage of three significant digits."""
+    if value is None:
+        return "–"
+    return "100%" if value == 1 else f"{100 * value:.3g}%"

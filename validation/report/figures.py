@@ -1,0 +1,167 @@
+"""Which figures a report shows, and what each says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from naetrigger.validation import plots
+from naetrigger.validation.baselines import SINGLE_INPUT
+from naetrigger.validation.comparison import Comparison
+from naetrigger.validation.inputs import STUDENT, TEACHER
+from naetrigger.validation.populations import Population
+from naetrigger.validation.report.schema import Auc, Report
+from naetrigger.validation.reweighting import effective_number
+
+LINES_A_FIGURE = 4  # more signals than line styles one can tell apart go into a second figure
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """One figure: a name for its ids, the section it stands in, a caption, the SVG element."""
+
+    name: str
+    section: str
+    caption: str
+    svg: str
+
+
+def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFigure]:
+    """All figures, drawn one after the other."""
+    settings = comparison.settings
+    style = plots.Style(settings.plot_style, settings.label, report.metadata.sample)
+    yield from _summary_figures(report, style)
+    yield from _roc_figures(comparison, style)
+    yield from _score_figures(comparison, style)
+    yield from _firmware_figures(report, style)
+    if comparison.inputs.curves is not None:
+        curves = plots.read_curves(comparison.inputs.curves)
+        if len(curves) > 1:
+            svg = plots.curves_figure("curves", style, curves)
+            yield ReportFigure("curves", "training", "Training curves of the teacher.", svg)
+
+
+def _summary_figures(report: Report, style: plots.Style) -> Iterator[ReportFigure]:
+    if report.auc:
+        svg = plots.auc_figure("auc", style, auc_by_model(report.auc))
+        yield ReportFigure(
+            "auc",
+            "auc",
+            "AUC of each model on each signal; bars are bootstrap errors of whole events. "
+            "The best single input is chosen per signal by looking at that signal.",
+            svg,
+        )
+    if report.agreement:
+        svg = plots.agreement_figure("agreement", style, report.agreement)
+        yield ReportFigure(
+            "agreement",
+            "agreement",
+            "= equal on every event; 1e-07 the largest relative difference of float engines; "
+            "ρ rank correlation of teacher and student; hatched: a promise is broken.",
+            svg,
+        )
+
+
+def auc_by_model(entries: Sequence[Auc]) -> dict[str, list[Auc]]:
+    """Column of the summary -> one Auc a signal: each model's first engine, the best input."""
+    columns: dict[str, list[Auc]] = {}
+    seen = set()
+    for entry in entries:
+        single = entry.model.startswith(SINGLE_INPUT)
+        if (entry.signal, entry.model) in seen or (single and not entry.best_single_input):
+            continue
+        seen.add((entry.signal, entry.model))
+        columns.setdefault("best single input" if single else entry.model, []).append(entry)
+    return columns
+
+
+def _roc_figures(comparison: Comparison, style: plots.Style) -> Iterator[ReportFigure]:
+    for signal in comparison.signals:
+        pairs = {}
+        for model in comparison.headline_models():
+            b = comparison.scores_of(model, comparison.background)
+            pairs[model] = (
+                comparison.background_for(signal, b),
+                signal.scored(comparison.scores_of(model, signal)),
+            )
+        weights = next(iter(pairs.values()))[0].weights
+        few = comparison.settings.min_events_above / effective_number(weights)
+        how = f", reweighted in {comparison.inputs.reweight}"
+        name = _slug("roc", signal.name)
+        yield ReportFigure(
+            name,
+            "roc",
+            f"{signal.name} against the background"
+            f"{how if signal.name in comparison.reweightings else ''}. Hatched: fewer than "
+            f"{comparison.settings.min_events_above:g} effective background events.",
+            plots.roc_figure(name, style, signal.name, pairs, few),
+        )
+
+
+def _score_figures(comparison: Comparison, style: plots.Style) -> Iterator[ReportFigure]:
+    groups = [
+        comparison.signals[i : i + LINES_A_FIGURE]
+        for i in range(0, max(len(comparison.signals), 1), LINES_A_FIGURE)
+    ]
+    models = [model for model in (TEACHER, STUDENT) if model in comparison.models]
+    for number, group in enumerate(groups):
+        for model in models:
+            yield _score_figure(comparison, style, model, group, number)
+    if models == [TEACHER, STUDENT]:
+        teacher, student = (comparison.scores_of(m, comparison.background) for m in models)
+        scale = comparison.inputs.score_scale if np.issubdtype(student.dtype, np.integer) else 1.0
+        svg = plots.profile_figure("profile", style, teacher.astype(np.float64), student * scale)
+        yield ReportFigure(
+            "profile",
+            "scores",
+            "The teacher's float score in bins of the student's hardware score, background only.",
+            svg,
+        )
+
+
+def _score_figure(
+    comparison: Comparison,
+    style: plots.Style,
+    model: str,
+    signals: Sequence[Population],
+    number: int,
+) -> ReportFigure:
+    background = comparison.scores_of(model, comparison.background)
+    integer = np.issubdtype(background.dtype, np.integer)
+    svg = plots.score_figure(
+        name := f"scores-{model}-{number}",
+        style,
+        f"{model} score" + (" (hardware integer)" if integer else ""),
+        comparison.background.scored(background),
+        {signal.name: signal.scored(comparison.scores_of(model, signal)) for signal in signals},
+    )
+    return ReportFigure(
+        name,
+        "scores",
+        f"Score of the {model}; the background is not reweighted, the outermost bins take what "
+        f"lies beyond them.",
+        svg,
+    )
+
+
+def _firmware_figures(report: Report, style: plots.Style) -> Iterator[ReportFigure]:
+    board = report.board
+    if board is None or not any(
+        getattr(estimate, line.quantity) is not None
+        for estimate in report.firmware
+        for line in board.budget
+    ):
+        return
+    yield ReportFigure(
+        "resources",
+        "firmware",
+        "What each tool states, as a share of the board's budget (dashed).",
+        plots.resources_figure("resources", style, report.firmware, board),
+    )
+
+
+def _slug(*words: str) -> str:
+    return "-".join(re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") for word in words)
