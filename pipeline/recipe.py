@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from naetrigger.contracts.errors import InputError, RecipeError
 from naetrigger.contracts.settings import Settings
-from naetrigger.export.settings import FirmwareSettings, StudentSettings
+from naetrigger.export.settings import FirmwareSettings
+from naetrigger.export.student_settings import StudentSettings
 from naetrigger.firmware_configs.shipped import find, parse_yaml, problem_lines
 from naetrigger.training.data.settings import DataSettings
 from naetrigger.training.settings import ModelSettings, ObjectiveSettings, WnaeObjective
@@ -52,6 +53,16 @@ class Recipe(Settings):
 
     seed: int = Field(0, ge=0, lt=2**31)
     """Seed of everything random: the same recipe and seed give the same files."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_objective(cls, document: Any) -> Any:
+        """An objective section without a name is about the default objective."""
+        match document:
+            case {"objective": dict(objective)} if "name" not in objective:
+                default = cls.model_fields["objective"].default.name
+                return {**document, "objective": {"name": default, **objective}}
+        return document
 
     def to_yaml(self) -> str:
         """The recipe with every value written out; reading it back gives the same recipe."""

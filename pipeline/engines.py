@@ -1,0 +1,261 @@
+"""Engines: everything that can score events of a finished run, behind one protocol.
+
+Inputs are always the integers that the hardware receives, shape (N, F); InputSpec.mantissas makes
+them from physical values. Teacher engines give floats, student engines the integers of the
+hardware score. A new engine is one entry of ENGINES: what it is, the files of the run folder it
+needs, and a function that loads it. An isolated engine runs in a process of its own, because its
+libraries do not go together with the others or hold on to all cores and memory.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from naetrigger.contracts.errors import (
+    AgreementError,
+    EnvironmentProblem,
+    InputError,
+    NaetriggerError,
+    suggestion,
+)
+from naetrigger.contracts.fixed_point import Integers
+from naetrigger.firmware_configs.input_spec import load_input_spec
+
+Scores = npt.NDArray[Any]
+CHUNK = 65536
+
+
+class Engine(Protocol):
+    """Scores events; some can also show every layer."""
+
+    def scores(self, inputs: Integers) -> Scores:
+        """Scores (N,) for input mantissas (N, F): float64 of a teacher, int64 of a student."""
+
+
+class TracingEngine(Engine, Protocol):
+    """An engine that shows its layers."""
+
+    def trace(self, inputs: Integers) -> Mapping[str, Integers]:
+        """Mantissas on the edges by the network's node names, each (N, size)."""
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """What is known of an engine before it is loaded.
+
+    files : what it needs of the run folder
+    load : makes it from the run folder
+    isolated : runs in its own process
+    traces : whether it is a TracingEngine
+    """
+
+    name: str
+    model: Literal["teacher", "student"]
+    description: str
+    files: tuple[str, ...]
+    load: Callable[[Path], Engine]
+    isolated: bool = False
+    traces: bool = False
+
+
+def engine_named(name: str) -> EngineKind:
+    """A registered engine."""
+    if name not in ENGINES:
+        raise InputError(
+            f"no engine '{name}'{suggestion(name, ENGINES)} (there are {', '.join(ENGINES)})"
+        )
+    return ENGINES[name]
+
+
+def available(root: Path, model: str | None = None) -> list[str]:
+    """Engines whose files are in the run folder."""
+    return [
+        name
+        for name, kind in ENGINES.items()
+        if model in (None, kind.model) and all((root / file).exists() for file in kind.files)
+    ]
+
+
+def score(root: Path, name: str, inputs: Integers) -> Scores:
+    """Scores (N,) of a run's engine for input mantissas (N, F)."""
+    return _answer(root, name, "scores", inputs)["scores"]
+
+
+def trace(root: Path, name: str, inputs: Integers) -> dict[str, Integers]:
+    """Mantissas on the edges that an engine can show; empty if it shows none."""
+    return _answer(root, name, "trace", inputs) if engine_named(name).traces else {}
+
+
+def answer_here(root: Path, name: str, question: str, inputs: Integers) -> dict[str, Scores]:
+    """Load the engine in this process and ask it for 'scores' or for its 'trace'."""
+    kind = engine_named(name)
+    missing = [file for file in kind.files if not (root / file).exists()]
+    if missing:
+        raise InputError(
+            f"{root / missing[0]}: is missing, which engine '{name}' reads; finish the run with: "
+            "naetrigger run"
+        )
+    engine: Any = kind.load(root)
+    if question == "trace":
+        return dict(engine.trace(inputs))
+    return {"scores": engine.scores(inputs)}
+
+
+def _answer(root: Path, name: str, question: str, inputs: Integers) -> dict[str, Scores]:
+    if engine_named(name).isolated:
+        return _answer_apart(root, name, question, inputs)
+    return answer_here(root, name, question, inputs)
+
+
+WORKER_ERRORS: dict[int, type[NaetriggerError]] = {
+    1: AgreementError,
+    2: InputError,
+    3: EnvironmentProblem,
+}
+
+
+def _answer_apart(root: Path, name: str, question: str, inputs: Integers) -> dict[str, Scores]:
+    """Ask an engine in a new process; arrays pass through .npz files without pickles."""
+    with tempfile.TemporaryDirectory(prefix="naetrigger-") as folder:
+        asked, answered = Path(folder) / "inputs.npy", Path(folder) / "answer.npz"
+        np.save(asked, inputs, allow_pickle=False)
+        module = "naetrigger.pipeline.engine_worker"
+        command = [sys.executable, "-m", module, str(root), name, question]
+        done = subprocess.run(
+            [*command, str(asked), str(answered)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode != 0:
+            kind = WORKER_ERRORS.get(done.returncode, EnvironmentProblem)
+            said = done.stdout.strip() or done.stderr.strip()[-2000:]
+            raise kind(f"engine {name}: {said or f'ended with status {done.returncode}'}")
+        with np.load(answered, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+
+
+@dataclass(frozen=True)
+class _RealInputs:
+    """Feeds an engine that takes the real numbers that input mantissas stand for."""
+
+    real: Callable[[Integers], npt.NDArray[np.float64]]
+    engine: Any
+
+    def scores(self, inputs: Integers) -> Scores:
+        parts = [
+            np.asarray(self.engine.scores(self.real(inputs[start : start + CHUNK])))
+            for start in range(0, max(len(inputs), 1), CHUNK)
+        ]
+        return np.concatenate(parts)
+
+    def trace(self, inputs: Integers) -> Mapping[str, Integers]:
+        traced: Mapping[str, Integers] = self.engine.trace(self.real(inputs))
+        return traced
+
+
+def _fed_with_real(root: Path, engine: Any) -> Engine:
+    fixed = load_input_spec(str(root / "data" / "input_spec.yaml")).fixed
+    return _RealInputs(fixed.real, engine)
+
+
+@dataclass(frozen=True)
+class _TorchTeacher:
+    model: Any
+
+    def scores(self, inputs: npt.NDArray[np.float64]) -> Scores:
+        import torch
+
+        with torch.no_grad():
+            x = torch.from_numpy(inputs.astype(np.float32))
+            return np.asarray(self.model.energy(x).numpy(), dtype=np.float64)
+
+
+def _torch(root: Path) -> Engine:
+    from naetrigger.training.teacher import load_autoencoder
+
+    return _fed_with_real(root, _TorchTeacher(load_autoencoder(root / "training")))
+
+
+def _network(root: Path) -> Engine:
+    from naetrigger.contracts.network import load_network
+
+    return load_network(root / "export" / "network")
+
+
+def _qkeras(root: Path) -> Engine:
+    from naetrigger.export.qkeras_student import load_student
+
+    return load_student(root / "student")
+
+
+def _hls(root: Path) -> Engine:
+    from naetrigger.export.hls_library import HlsLibrary
+
+    return _fed_with_real(root, HlsLibrary(root / "export" / "hls"))
+
+
+def _rtl(root: Path) -> Engine:
+    from naetrigger.export.rtl import RtlModel
+
+    return RtlModel(root / "export" / "rtl")
+
+
+_SPEC = "data/input_spec.yaml"
+_NETWORK = ("export/network/network.json", "export/network/network.npz")
+
+ENGINES: dict[str, EngineKind] = {
+    kind.name: kind
+    for kind in (
+        EngineKind(
+            name="torch",
+            model="teacher",
+            description="the trained float model in PyTorch",
+            files=("training/teacher.json", "training/teacher.safetensors", _SPEC),
+            load=_torch,
+        ),
+        EngineKind(
+            name="network",
+            model="student",
+            description="the fixed-point network in pure integers, the reference",
+            files=_NETWORK,
+            load=_network,
+            traces=True,
+        ),
+        EngineKind(
+            name="qkeras",
+            model="student",
+            description="the student in QKeras, as it was trained",
+            files=("student/student.json", "student/student.safetensors"),
+            load=_qkeras,
+            isolated=True,
+            traces=True,
+        ),
+        EngineKind(
+            name="hls",
+            model="student",
+            description="hls4ml's C++ with ap_fixed types, compiled",
+            files=("export/hls/hls.json", _SPEC),
+            load=_hls,
+            traces=True,
+        ),
+        EngineKind(
+            name="rtl",
+            model="student",
+            description="the RTL's logic, by alkaid's bit-exact emulator",
+            files=("export/rtl/rtl.json", "export/rtl/logic.json"),
+            load=_rtl,
+        ),
+    )
+}

@@ -1,0 +1,214 @@
+"""Running a recipe in a folder: stages that are up to date are kept, the others are made."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from naetrigger.contracts.errors import EnvironmentProblem, InputError, suggestion
+from naetrigger.contracts.manifest import Manifest, StageRecord, damage, read_manifest, verify
+from naetrigger.contracts.progress import Progress, Silent
+from naetrigger.contracts.version import __version__
+from naetrigger.firmware_configs.shipped import parse_yaml, read_text
+from naetrigger.pipeline.preflight import preflight
+from naetrigger.pipeline.recipe import Recipe, parse_recipe
+from naetrigger.pipeline.run_folder import (
+    RECIPE,
+    adopt_stage,
+    begin_stage,
+    check_folder,
+    finish_stage,
+    locked,
+    open_run,
+    write_recipe,
+)
+from naetrigger.pipeline.stages import STAGES, Stage, Work
+
+log = logging.getLogger(__name__)
+
+State = Literal["done", "outdated", "not run", "damaged"]
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What became of one stage."""
+
+    name: str
+    action: Literal["made", "kept"]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What became of a run."""
+
+    root: Path
+    stages: tuple[StageResult, ...]
+    manifest: Manifest
+
+
+def run(
+    recipe: Recipe,
+    root: Path,
+    *,
+    until: str = "validation",
+    progress: Progress | None = None,
+    notify: Callable[[str], None] = log.info,
+    stages: Sequence[Stage] = STAGES,
+) -> RunResult:
+    """Bring a run folder up to date with a recipe, to the stage `until`.
+
+    notify : called with a line for the user: what is kept, what is made and why
+
+    Raises InputError for edited files, EnvironmentProblem for a lock, a full disk, missing tools.
+    """
+    wanted = _stages_until(until, stages)
+    check_folder(root)
+    with _disk_problems(root), locked(root):
+        manifest = open_run(root)
+        _note_changes(recipe, root, notify)
+        write_recipe(root, recipe.to_yaml())
+        preflight(recipe, [s.name for s in wanted if not _up_to_date(s, recipe, root, manifest)])
+        results = []
+        for stage in wanted:
+            start = time.monotonic()
+            manifest, action = _bring_up_to_date(stage, recipe, root, manifest, progress, notify)
+            results.append(StageResult(stage.name, action, time.monotonic() - start))
+    return RunResult(root, tuple(results), manifest)
+
+
+def stage_states(root: Path, stages: Sequence[Stage] = STAGES) -> dict[str, State]:
+    """How each stage of a run folder stands to the folder's own recipe."""
+    manifest, recipe = read_manifest(root), run_recipe(root)
+    states: dict[str, State] = {}
+    for stage in stages:
+        if stage.name not in manifest.stages:
+            states[stage.name] = "not run"
+        elif damage(root, manifest.stages[stage.name]):
+            states[stage.name] = "damaged"
+        elif manifest.stages[stage.name].key != stage.key(recipe, manifest):
+            states[stage.name] = "outdated"
+        else:
+            states[stage.name] = "done"
+    return states
+
+
+def run_recipe(root: Path) -> Recipe:
+    """The recipe that a run folder keeps."""
+    path = root / RECIPE
+    return parse_recipe(parse_yaml(read_text(path), str(path)), str(path))
+
+
+def _stages_until(until: str, stages: Sequence[Stage]) -> list[Stage]:
+    names = [stage.name for stage in stages]
+    if until not in names:
+        raise InputError(f"no stage '{until}'{suggestion(until, names)}")
+    return list(stages[: names.index(until) + 1])
+
+
+def _up_to_date(stage: Stage, recipe: Recipe, root: Path, manifest: Manifest) -> bool:
+    record = manifest.stages.get(stage.name)
+    return (
+        record is not None
+        and record.key == stage.key(recipe, manifest)
+        and all((root / file.path).is_file() for file in record.files)
+    )
+
+
+def _bring_up_to_date(
+    stage: Stage,
+    recipe: Recipe,
+    root: Path,
+    manifest: Manifest,
+    progress: Progress | None,
+    notify: Callable[[str], None],
+) -> tuple[Manifest, Literal["made", "kept"]]:
+    """Keep the stage, take over what an interrupted run had finished, or make it."""
+    key = stage.key(recipe, manifest)
+    if key is None:
+        raise InputError(f"{root}: a stage that '{stage.name}' reads from is not finished")
+    if _up_to_date(stage, recipe, root, manifest):
+        verify(root, manifest, [stage.name])
+        notify(f"{stage.name}: up to date")
+        return manifest, "kept"
+    adopted = adopt_stage(root, manifest, stage.name, key)
+    if adopted is not None:
+        notify(f"{stage.name}: finished by an interrupted run")
+        return adopted, "kept"
+    notify(f"{stage.name}: {_reason(stage, root, manifest, key)}")
+    folder = begin_stage(root, stage.name, key, stage.resumes)
+    stage.run(Work(recipe, root, folder, progress or Silent()))
+    record = StageRecord(key, stage.parents, recipe.seed, versions(stage.packages), files=())
+    return finish_stage(root, manifest, stage.name, record), "made"
+
+
+def _reason(stage: Stage, root: Path, manifest: Manifest, key: str) -> str:
+    record = manifest.stages.get(stage.name)
+    if record is None:
+        return "running"
+    if record.key != key:
+        return "made anew (its settings or inputs have changed)"
+    missing = [file.path for file in record.files if not (root / file.path).is_file()]
+    return f"made anew ({root / missing[0]} is missing)"
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """Installed versions of distributions, naetrigger's own first."""
+    found = {"naetrigger": __version__}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _note_changes(recipe: Recipe, root: Path, notify: Callable[[str], None]) -> None:
+    """Say in what the recipe differs from the one that the folder was made with."""
+    if not (root / RECIPE).exists():
+        return
+    try:
+        before = _flat(run_recipe(root).model_dump(mode="json"))
+    except InputError:
+        notify(f"{root / RECIPE}: is written anew, it could not be read")
+        return
+    after = _flat(recipe.model_dump(mode="json"))
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            notify(f"recipe: {key}: was {before.get(key)}, is {after.get(key)}")
+
+
+def _flat(document: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(document, dict):
+        return {prefix: document}
+    flat: dict[str, object] = {}
+    for key, value in document.items():
+        flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+@contextmanager
+def _disk_problems(root: Path) -> Iterator[None]:
+    """Turn what a full disk or a read-only folder raises, in whatever library, into one error."""
+    try:
+        yield
+    except (EnvironmentProblem, InputError):
+        raise
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number in FULL_DISK or "No space left on device" in str(error):
+            raise EnvironmentProblem(
+                f"{root}: the disk is full (or a quota or file size limit is reached): {error}; "
+                "make room and run again, finished stages are kept"
+            ) from error
+        if number in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise EnvironmentProblem(f"{root}: cannot be written to: {error}") from error
+        raise

@@ -1,0 +1,171 @@
+"""A run folder on disk: who may write into it, and how a stage's files get their place.
+
+A stage works in ``.STAGE.partial``. When it is done, its record goes into ``.STAGE.json`` beside
+it, then the folder takes the name ``STAGE``, then the manifest takes the record. Whatever moment
+a run dies at, the next one finds out from these how far it came.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from naetrigger.contracts.errors import EnvironmentProblem, InputError
+from naetrigger.contracts.manifest import (
+    NAME,
+    Manifest,
+    StageRecord,
+    damage,
+    flush_folder,
+    read_manifest,
+    record_files,
+    record_from,
+    write_atomically,
+    write_manifest,
+)
+
+LOCK = ".lock"
+RECIPE = "recipe.yaml"
+
+
+def check_folder(root: Path) -> None:
+    """Refuse a folder that holds something else than a run."""
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: is a file; a run needs a folder of its own")
+    if not root.exists() or (root / NAME).exists():
+        return
+    strange = sorted(path.name for path in root.iterdir() if not _ours(path.name))
+    if strange:
+        raise InputError(
+            f"{root}: holds {', '.join(strange[:3])} and no {NAME}, so it is no run folder; "
+            "choose another with --out"
+        )
+
+
+def open_run(root: Path) -> Manifest:
+    """The manifest of a run folder; an empty one if nothing is finished yet."""
+    return read_manifest(root) if (root / NAME).exists() else Manifest()
+
+
+def _ours(name: str) -> bool:
+    return name.startswith(".") or name == RECIPE
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold a run folder for this process; EnvironmentProblem names the process that holds it.
+
+    The lock is the kernel's, so it ends with its process; pid and host are there for the message.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / LOCK).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise EnvironmentProblem(
+                f"{root}: another run works here ({file.read().strip() or 'just started'}); "
+                "wait for it, or choose another folder with --out"
+            ) from error
+        file.truncate(0)
+        file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def write_recipe(root: Path, text: str) -> None:
+    """Keep the recipe with the run."""
+    write_atomically(root / RECIPE, text)
+
+
+def begin_stage(root: Path, stage: str, key: str, resumes: bool) -> Path:
+    """The folder a stage works in: empty, or what an interrupted run with the same key left."""
+    folder, note = _partial(root, stage), _note(root, stage)
+    if not (resumes and folder.is_dir() and _read_note(note).get("key") == key):
+        shutil.rmtree(folder, ignore_errors=True)
+        write_atomically(note, json.dumps({"key": key}))
+        folder.mkdir()
+    return folder
+
+
+def finish_stage(root: Path, manifest: Manifest, stage: str, record: StageRecord) -> Manifest:
+    """Record the files of a finished stage, give the folder its name, update the manifest."""
+    folder = _partial(root, stage)
+    for left in folder.rglob("*.partial"):  # of a write that a kill cut short
+        left.unlink()
+    _flush_files(folder)
+    record = replace(record, files=record_files(folder, stage))
+    if not record.files:
+        raise EnvironmentProblem(f"{root}: stage '{stage}' wrote no files")
+    write_atomically(_note(root, stage), json.dumps({"key": record.key, "record": asdict(record)}))
+    return _take_place(root, manifest, stage, record)
+
+
+def adopt_stage(root: Path, manifest: Manifest, stage: str, key: str) -> Manifest | None:
+    """Finish what a run had done but for the renaming; None if there is no such stage."""
+    note = _read_note(_note(root, stage))
+    if note.get("key") != key or "record" not in note:
+        return None
+    record = record_from(note["record"])
+    if not damage(root, record):
+        return _register(root, manifest, stage, record)
+    if not damage(root, record, base=_partial(root, stage).name):
+        return _take_place(root, manifest, stage, record)
+    return None
+
+
+def _take_place(root: Path, manifest: Manifest, stage: str, record: StageRecord) -> Manifest:
+    final, old = root / stage, root / f".{stage}.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        final.rename(old)
+    _partial(root, stage).rename(final)
+    flush_folder(root)
+    shutil.rmtree(old, ignore_errors=True)
+    return _register(root, manifest, stage, record)
+
+
+def _register(root: Path, manifest: Manifest, stage: str, record: StageRecord) -> Manifest:
+    manifest = replace(manifest, stages={**manifest.stages, stage: record})
+    write_manifest(root, manifest)
+    _note(root, stage).unlink(missing_ok=True)
+    shutil.rmtree(root / f".{stage}.old", ignore_errors=True)
+    return manifest
+
+
+def _partial(root: Path, stage: str) -> Path:
+    return root / f".{stage}.partial"
+
+
+def _note(root: Path, stage: str) -> Path:
+    return root / f".{stage}.json"
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _flush_files(folder: Path) -> None:
+    """Flush all files to disk, so that after a power cut the manifest never names a torn one."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        elif path.is_dir():
+            flush_folder(path)
+    flush_folder(folder)

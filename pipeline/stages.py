@@ -1,0 +1,150 @@
+"""The stages of a run in their order: what each reads, what it depends on, and what it calls.
+
+A stage's key is made from its settings, the seed, and the sha256 of the files named in `reads`,
+so a stage runs again exactly when one of them has changed. A stage may read nothing else.
+Heavy libraries are imported inside the functions, when a stage really runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from naetrigger.contracts.manifest import Manifest, sha256_of, stage_key
+from naetrigger.contracts.progress import Progress
+from naetrigger.pipeline.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage is given.
+
+    root : the run folder, with the folders of all finished stages
+    folder : where to write; it may hold what an interrupted run of the same stage left
+    """
+
+    recipe: Recipe
+    root: Path
+    folder: Path
+    progress: Progress
+
+
+def _no_sources(recipe: Recipe) -> Mapping[str, Path]:
+    del recipe
+    return {}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    settings : its part of the recipe, as JSON values
+    reads : patterns of the files it reads, relative to the run folder
+    sources : files it reads from outside the run folder, by the name the recipe gives them
+    packages : distributions whose versions go into its record
+    schema : raised when the code writes something else from the same settings and files
+    resumes : whether it goes on from what an interrupted run left in its folder
+    """
+
+    name: str
+    settings: Callable[[Recipe], dict[str, Any]]
+    run: Callable[[Work], None]
+    packages: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    sources: Callable[[Recipe], Mapping[str, Path]] = _no_sources
+    schema: int = 1
+    resumes: bool = False
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The stages whose files it reads."""
+        return tuple(dict.fromkeys(pattern.partition("/")[0] for pattern in self.reads))
+
+    def key(self, recipe: Recipe, manifest: Manifest) -> str | None:
+        """What its result depends on; None while a parent is not finished."""
+        if any(parent not in manifest.stages for parent in self.parents):
+            return None
+        inputs = {
+            path: digest
+            for parent in self.parents
+            for path, digest in manifest.stages[parent].digests().items()
+            if any(fnmatch(path, pattern) for pattern in self.reads)
+        }
+        inputs |= {name: source_digest(path) for name, path in self.sources(recipe).items()}
+        return stage_key(self.settings(recipe), recipe.seed, inputs, self.schema)
+
+
+def source_digest(path: Path) -> str:
+    """sha256 of a file outside the run folder; if it is not there, its reader will say so."""
+    return sha256_of(path) if path.is_file() else "missing"
+
+
+def _section(*names: str) -> Callable[[Recipe], dict[str, Any]]:
+    def settings(recipe: Recipe) -> dict[str, Any]:
+        return recipe.model_dump(mode="json", include=set(names))
+
+    return settings
+
+
+def _data_sources(recipe: Recipe) -> Mapping[str, Path]:
+    from naetrigger.training.data.readers import source_files
+
+    files = source_files(recipe.data)
+    if Path(recipe.data.input_spec).is_file():
+        files[recipe.data.input_spec] = Path(recipe.data.input_spec)
+    return files
+
+
+def _run_data(work: Work) -> None:
+    from naetrigger.training.data.prepare import prepare
+
+    prepare(work.recipe.data, work.folder)
+
+
+def _run_training(work: Work) -> None:
+    import numpy as np
+
+    from naetrigger.contracts.events import read_events
+    from naetrigger.firmware_configs.input_spec import load_input_spec
+    from naetrigger.training.loop import train
+    from naetrigger.training.settings import TrainingSettings
+
+    data = work.root / "data"
+    spec = load_input_spec(str(data / "input_spec.yaml"))
+    (training,), (validation,) = (
+        read_events(data / name) for name in ("train.h5", "validation.h5")
+    )
+    train(
+        TrainingSettings(
+            model=work.recipe.model, objective=work.recipe.objective, seed=work.recipe.seed
+        ),
+        spec.inputs(training.values).astype(np.float32),
+        spec.inputs(validation.values).astype(np.float32),
+        work.folder,
+        columns=spec.columns,
+        train_weights=training.weights,
+        validation_weights=validation.weights,
+        progress=work.progress,
+    )
+
+
+DATA = Stage(
+    name="data",
+    settings=_section("data"),
+    run=_run_data,
+    packages=("numpy", "h5py"),
+    sources=_data_sources,
+)
+TRAINING = Stage(
+    name="training",
+    settings=_section("model", "objective"),
+    run=_run_training,
+    packages=("numpy", "torch"),
+    reads=("data/train.h5", "data/validation.h5", "data/input_spec.yaml"),
+    resumes=True,
+)
+
+STAGES: tuple[Stage, ...] = (DATA, TRAINING)

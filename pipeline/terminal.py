@@ -1,0 +1,278 @@
+"""What the user sees while a run works, and the tables of a finished one."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from naetrigger.contracts import progress
+from naetrigger.contracts.manifest import Manifest
+from naetrigger.pipeline.recipe import Recipe
+from naetrigger.validation.report.schema import Report
+
+LINE_EVERY_SECONDS = 15.0
+REFRESH_SECONDS = 0.1
+
+
+class ProgressBar:
+    """Progress on a terminal: one bar for each piece of work, with rate, time left, values."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[values]}", style="dim"),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._clock = _Clock()
+
+    def start(self, label: str, total: int) -> None:
+        self.stop()
+        self._clock = _Clock()
+        self._bars.start()
+        self._task = self._bars.add_task(escape(label), total=total, rate="", values="")
+
+    def update(self, done: int, **values: float) -> None:
+        if self._task is None or not self._clock.due(REFRESH_SECONDS):
+            return
+        rate = self._clock.rate(done)
+        self._bars.update(self._task, completed=done, rate=rate, values=_shown(values))
+
+    def stop(self) -> None:
+        """Take the bar away; what was printed above it stays."""
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+        self._bars.stop()
+
+
+class ProgressLines:
+    """Progress where there is no terminal: a plain line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._label, self._total = "", 0
+        self._clock = _Clock()
+
+    def start(self, label: str, total: int) -> None:
+        self._label, self._total = label, total
+        self._clock = _Clock()
+        self._clock.due(0)
+
+    def update(self, done: int, **values: float) -> None:
+        if self._clock.due(LINE_EVERY_SECONDS):
+            left = self._clock.seconds_left(done, self._total)
+            parts = (
+                f"{self._label}: {done}/{self._total}",
+                self._clock.rate(done),
+                f"{left:.0f} s left",
+                _shown(values),
+            )
+            self._console.print(", ".join(p for p in parts if p), markup=False, highlight=False)
+
+    def stop(self) -> None:
+        """Nothing to take away."""
+
+
+class _Clock:
+    """Rates and times left of one piece of work, which may start in its middle."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.monotonic()
+        self._first: int | None = None
+        self._shown = False
+
+    def due(self, every: float) -> bool:
+        now = time.monotonic()
+        if self._shown and now - self._last < every:
+            return False
+        self._shown, self._last = True, now
+        return True
+
+    def rate(self, done: int) -> str:
+        per_second = self._per_second(done)
+        return f"{per_second:.3g}/s" if per_second else ""
+
+    def seconds_left(self, done: int, total: int) -> float:
+        per_second = self._per_second(done)
+        return (total - done) / per_second if per_second else 0.0
+
+    def _per_second(self, done: int) -> float:
+        if self._first is None:
+            self._first = done
+        seconds = time.monotonic() - self._start
+        return (done - self._first) / seconds if seconds > 0 else 0.0
+
+
+def _shown(values: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.4g}" for name, value in values.items())
+
+
+def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
+    """A table whose numbers stand right."""
+    result = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 2))
+    for i, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[i], int | float) for row in rows)
+        result.add_column(name, justify="right" if numeric else "left")
+    for row in rows:
+        result.add_row(*(_cell(value) for value in row))
+    return result
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Where a run reports to."""
+
+    progress: progress.Progress
+    line: Callable[[str], None]
+
+
+@contextmanager
+def watching(silent: bool, debug: bool) -> Iterator[Watcher]:
+    """Show a run on standard error: bars on a terminal, plain lines elsewhere, or nothing."""
+    console = Console(stderr=True, highlight=False)
+    if debug:
+        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    if silent:
+        yield Watcher(progress.Silent(), lambda text: None)
+        return
+    shown = ProgressBar(console) if console.is_terminal else ProgressLines(console)
+
+    def line(text: str) -> None:
+        shown.stop()
+        console.print(text, markup=False, soft_wrap=True)
+
+    try:
+        yield Watcher(shown, line)
+    finally:
+        shown.stop()
+
+
+def show_summary(summary: Mapping[str, Any], quiet: bool) -> None:
+    """The last lines of a run: verdict, report, time, memory."""
+    console = Console(highlight=False, soft_wrap=True)
+    if "passed" in summary:
+        failed = summary["failed_checks"]
+        if summary["passed"]:
+            console.print(f"[green]passed[/]: all {summary['checks']} checks")
+        else:
+            console.print(f"[red]failed[/]: {len(failed)} of {summary['checks']} checks")
+        for check in failed:
+            console.print(f"  {check_line(check)}", markup=False)
+        console.print(f"report: {summary['report']}", markup=False)
+    else:
+        console.print(f"run folder: {summary['folder']}", markup=False)
+    if not quiet:
+        seconds, memory = summary["seconds"], summary["peak_memory_mb"]
+        console.print(f"time {seconds:.1f} s, peak memory {memory:.0f} MB", markup=False)
+
+
+def check_line(check: Mapping[str, Any]) -> str:
+    """One check in words."""
+    value = "not measured" if check["value"] is None else f"{check['value']:.4g}"
+    unit = f" {check['unit']}" if check["unit"] else ""
+    return f"{check['name']}: {value}{unit}, must be {check['relation']} {check['limit']:.4g}{unit}"
+
+
+def show_run(
+    root: Path,
+    recipe: Recipe,
+    manifest: Manifest,
+    states: Mapping[str, str],
+    report: Report | None,
+) -> None:
+    """The stages of a run, and its verdict if it has one."""
+    rows: list[list[object]] = []
+    for name, state in states.items():
+        files = manifest.stages[name].files if name in manifest.stages else ()
+        megabytes = round(sum(file.bytes for file in files) / 1e6, 2)
+        rows.append([name, state, len(files), megabytes])
+    show_table(f"{root}: {recipe.name}", ["stage", "state", "files", "MB"], rows)
+    if report is not None:
+        _show_report(report)
+
+
+def _show_report(report: Report) -> None:
+    models = ("teacher", "student")
+    aucs: dict[tuple[str, str], float] = {}
+    for auc in report.auc:
+        aucs.setdefault((auc.signal, auc.model), auc.value)
+    signals = list(dict.fromkeys(auc.signal for auc in report.auc))
+    names = [m for m in dict.fromkeys(a.model for a in report.auc) if not m.startswith("input:")]
+    names = [*(m for m in models if m in names), *(m for m in names if m not in models)]
+    rows: list[list[object]] = [[s, *(aucs.get((s, m)) for m in names)] for s in signals]
+    show_table("AUC", ["signal", *names], rows)
+    show_table(
+        "Firmware",
+        ["target", "source", "latency [ns]", "II", "LUT", "FF", "DSP", "BRAM"],
+        [
+            [f.target, f.source, f.latency_ns, f.initiation_interval, f.lut, f.ff, f.dsp, f.bram]
+            for f in report.firmware
+        ],
+    )
+    console = Console(highlight=False, soft_wrap=True)
+    failed = report.failed_checks
+    console.print(f"checks: {len(report.checks) - len(failed)} of {len(report.checks)} passed")
+    for check in failed:
+        console.print(f"  {check_line(check.model_dump())}", markup=False)
+
+
+def show_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
+    """Print a table, or say that there is nothing in it."""
+    console = Console(highlight=False)
+    console.print(table(title, columns, rows) if rows else f"{title or 'nothing'}: none")
+
+
+def show_events(document: Mapping[str, Any]) -> None:
+    """What an event file holds."""
+    for process in document["processes"]:
+        show_table(
+            f"{process['process']} ({process['role']}): {process['events']} events, "
+            f"sum of weights {process['sum_of_weights']:.6g}",
+            ["column", "use", "min", "median", "max"],
+            [
+                [c["name"], "context" if c["context"] else "input", c["min"], c["median"], c["max"]]
+                for c in process["columns"]
+            ],
+        )
+
+
+def peak_memory_mb() -> float:
+    """The largest resident size of this process or of one of its children, in MB."""
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # macOS counts bytes, Linux kilobytes
+    return round(max(resource.getrusage(w).ru_maxrss for w in who) / unit, 1)
