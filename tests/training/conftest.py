@@ -1,0 +1,91 @@
+"""Small data on a curved surface, as backgrounds are, and settings that train in a moment."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from naetrigger.training.settings import (
+    AeObjective,
+    Langevin,
+    ModelSettings,
+    NaeObjective,
+    ObjectiveSettings,
+    Replay,
+    WnaeObjective,
+)
+
+N_INPUTS = 4
+SMALL_MODEL = ModelSettings(hidden=(8,), latent=2)
+_CHAIN = Langevin(steps=3)
+_COMMON = {
+    "steps": 24,
+    "batch_size": 16,
+    "validate_every": 4,
+    "validation_size": 20,
+    "smoothing": 2,
+    "checkpoint_every": 5,
+    "curve_every": 3,
+}
+SMALL_OBJECTIVES: dict[str, ObjectiveSettings] = {
+    "ae": AeObjective(**_COMMON),
+    "wnae": WnaeObjective(**_COMMON, chain=_CHAIN, replay=Replay(size=50), baseline_steps=8),
+    **{
+        f"nae-{negatives}": NaeObjective(
+            **_COMMON,
+            negatives=negatives,
+            pretrain_steps=7,
+            chain=_CHAIN,
+            latent_chain=_CHAIN,
+            replay=Replay(size=50),
+            divergence_window=10,
+        )
+        for negatives in ("cd", "pcd", "omi")
+    },
+}
+
+
+def surface(n: int, seed: int) -> npt.NDArray[np.float32]:
+    """(n, N_INPUTS) standardised points near a two-dimensional surface."""
+    rng = np.random.default_rng(seed)
+    t = rng.normal(size=(n, 2))
+    directions = np.array([[1.0, 0.5, -0.7, 0.2], [0.1, -0.9, 0.4, 1.1]])
+    x = np.tanh(t @ directions) + 0.05 * rng.normal(size=(n, N_INPUTS))
+    return ((x - x.mean(0)) / x.std(0)).astype(np.float32)
+
+
+@pytest.fixture
+def train_inputs() -> npt.NDArray[np.float32]:
+    return surface(200, 1)
+
+
+@pytest.fixture
+def validation_inputs() -> npt.NDArray[np.float32]:
+    return surface(60, 2)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(20240)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(params=list(SMALL_OBJECTIVES))
+def objective(request: pytest.FixtureRequest) -> ObjectiveSettings:
+    return SMALL_OBJECTIVES[request.param]
+
+
+@pytest.fixture
+def small_model() -> ModelSettings:
+    return SMALL_MODEL
+
+
+@pytest.fixture
+def small_objectives() -> dict[str, ObjectiveSettings]:
+    return SMALL_OBJECTIVES

@@ -1,0 +1,68 @@
+"""Autoencoders: their energies by hand, their layers, their weights from one generator."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from naetrigger.training.models import MODELS, build_model
+from naetrigger.training.settings import ModelSettings
+from torch import nn
+
+
+def built(seed: int = 0, **options: object) -> nn.Module:
+    settings = ModelSettings(hidden=(7, 5), latent=2, **options)
+    return build_model(settings, 4, torch.Generator().manual_seed(seed)).double()
+
+
+def test_every_kind_of_settings_has_a_model() -> None:
+    assert set(MODELS) == {"mlp"}
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "softplus", "tanh"])
+@pytest.mark.parametrize("decoder_hidden", [None, (), (3,)])
+def test_layers_read_one_by_one_give_the_forward_pass(
+    activation: str, decoder_hidden: tuple[int, ...] | None, generator: torch.Generator
+) -> None:
+    model = built(activation=activation, decoder_hidden=decoder_hidden)
+    functions = {
+        "relu": torch.relu,
+        "leaky_relu": nn.functional.leaky_relu,
+        "softplus": nn.functional.softplus,
+        "tanh": torch.tanh,
+        "linear": lambda x: x,
+    }
+    x = torch.randn(6, 4, generator=generator, dtype=torch.float64)
+    h = x
+    for layer in model.layers:
+        h = h @ layer.linear.weight.T + layer.linear.bias
+        h = functions[layer.activation](h)
+    torch.testing.assert_close(model(x), h)
+    inner = (5, 7) if decoder_hidden is None else decoder_hidden
+    assert [layer.linear.out_features for layer in model.layers] == [7, 5, 2, *inner, 4]
+    assert model.layers[2].activation == model.layers[-1].activation == "linear"
+
+
+def test_energies_by_hand(generator: torch.Generator) -> None:
+    x = torch.randn(9, 4, generator=generator, dtype=torch.float64)
+    squared = built(score="squared_error")
+    torch.testing.assert_close(squared.energy(x), ((x - squared(x)) ** 2).mean(dim=1))
+    absolute = built(score="absolute_error")
+    torch.testing.assert_close(absolute.energy(x), (x - absolute(x)).abs().mean(dim=1))
+    torch.testing.assert_close(squared.scores(x, batch_size=4), squared.energy(x).detach())
+
+
+def test_weights_come_from_the_generator_and_from_nothing_else() -> None:
+    before = torch.random.get_rng_state()
+    a, b, c = built(1).state_dict(), built(1).state_dict(), built(2).state_dict()
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not any(torch.equal(a[k], c[k]) for k in a)
+    assert torch.equal(before, torch.random.get_rng_state())
+    first = a["encoder.0.weight"]
+    assert 0.4 < first.abs().max() <= 0.5  # 1 / sqrt(4)
+
+
+def test_other_stacks_have_no_layers() -> None:
+    model = built()
+    model.encoder = nn.Sequential(nn.Linear(4, 2), nn.Dropout())
+    with pytest.raises(TypeError, match="Dropout"):
+        _ = model.layers

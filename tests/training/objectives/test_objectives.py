@@ -1,0 +1,205 @@
+"""Every objective's loss gradient against finite differences in float64, and its own laws."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from naetrigger.contracts.errors import TrainingDiverged
+from naetrigger.training.langevin import sample
+from naetrigger.training.models import build_model
+from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.objectives import build_objective
+from naetrigger.training.objectives.nae import Nae
+from naetrigger.training.objectives.objective import State
+from naetrigger.training.objectives.wnae import Wnae
+from naetrigger.training.settings import (
+    Langevin,
+    ModelSettings,
+    NaeObjective,
+    ObjectiveSettings,
+    Replay,
+    WnaeObjective,
+)
+from naetrigger.training.transport import wasserstein2_squared
+from torch import Tensor
+
+SMOOTH = ModelSettings(hidden=(6,), latent=2, activation="softplus")
+KINKED = ModelSettings(hidden=(6,), latent=2, activation="relu")
+
+
+def model_of(settings: ModelSettings) -> Autoencoder:
+    return build_model(settings, 4, torch.Generator().manual_seed(11)).double()
+
+
+def batch(n: int = 16, seed: int = 12) -> Tensor:
+    g = torch.Generator().manual_seed(seed)
+    return torch.randn(n, 4, generator=g, dtype=torch.float64)
+
+
+def loss_of(settings: ObjectiveSettings, model: Autoencoder, step: int) -> Tensor:
+    """The same starts, noise and buffer each time, so that only the weights make a difference."""
+    objective = build_objective(settings)
+    state = objective.start(model)
+    state.step = step
+    if "inputs" in state.buffers:
+        state.buffers["inputs"].push(batch(30, 13))
+    return objective.loss(model, batch(), state, torch.Generator().manual_seed(14)).loss
+
+
+def slopes(settings: ObjectiveSettings, model: Autoencoder, step: int) -> tuple[float, float]:
+    """d loss along a random direction of all weights: by autograd, by central differences."""
+    g = torch.Generator().manual_seed(15)
+    parameters = list(model.parameters())
+    directions = [torch.randn(p.shape, generator=g, dtype=p.dtype) for p in parameters]
+    model.zero_grad()
+    loss_of(settings, model, step).backward()
+    exact = sum((p.grad * d).sum().item() for p, d in zip(parameters, directions, strict=True))
+    eps, values = 1e-6, []
+    for sign in (1, -2):
+        with torch.no_grad():
+            for p, d in zip(parameters, directions, strict=True):
+                p += sign * eps * d
+        values.append(loss_of(settings, model, step).item())
+    return exact, (values[0] - values[1]) / (2 * eps)
+
+
+@pytest.mark.parametrize("settings", [SMOOTH, KINKED], ids=["softplus", "relu"])
+@pytest.mark.parametrize(
+    "chain",
+    [
+        Langevin(steps=5, temperature=0.1, boundary="none"),
+        Langevin(steps=5, temperature=0.1, boundary="clip", bounds=(-1.0, 1.0)),
+        Langevin(steps=5, temperature=0.1, boundary="none", gradient_clip=0.3),
+        Langevin(steps=5, temperature=0.1, noise=0.3, spherical=True),
+    ],
+    ids=["smooth", "clipped", "gradient clip", "spherical"],
+)
+def test_wnae_gradient(settings: ModelSettings, chain: Langevin) -> None:
+    objective = WnaeObjective(chain=chain, replay=Replay(size=30))
+    exact, differences = slopes(objective, model_of(settings), step=0)
+    assert abs(exact) > 1e-3
+    assert exact == pytest.approx(differences, rel=1e-5)
+
+
+def test_wnae_gradient_without_the_chain_would_be_none() -> None:
+    """The whole gradient comes through the chain: with no drift there is nothing left of it."""
+    chain = Langevin(steps=5, temperature=1e12, boundary="none")
+    exact, _ = slopes(WnaeObjective(chain=chain), model_of(SMOOTH), step=0)
+    assert abs(exact) < 1e-9
+
+
+def test_wnae_loss_is_the_distance_to_the_chains_ends() -> None:
+    settings = WnaeObjective(replay=Replay(size=30))
+    model = model_of(KINKED)
+    g = torch.Generator().manual_seed(14)
+    state = Wnae(settings).start(model)
+    state.buffers["inputs"].push(batch(30, 13))
+    ends = sample(model.energy, state.buffers["inputs"].starts(16, g), settings.chain, g)
+    loss = loss_of(settings, model, 0)
+    assert loss.item() == wasserstein2_squared(batch(), ends).item()
+
+
+def test_ae_gradient(small_objectives: dict[str, ObjectiveSettings]) -> None:
+    exact, differences = slopes(small_objectives["ae"], model_of(SMOOTH), step=0)
+    assert exact == pytest.approx(differences, rel=1e-6)
+
+
+@pytest.mark.parametrize("step", [0, 7])
+@pytest.mark.parametrize("negatives", ["cd", "pcd", "omi"])
+def test_nae_gradient_at_fixed_negatives(
+    negatives: str,
+    step: int,
+    small_objectives: dict[str, ObjectiveSettings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = small_objectives[f"nae-{negatives}"]
+    model = model_of(SMOOTH)
+    objective = Nae(settings)
+    fixed = objective._negatives(
+        model, batch(), objective.start(model), torch.Generator().manual_seed(16), store=False
+    )
+    assert not fixed.requires_grad
+    monkeypatch.setattr(Nae, "_negatives", lambda *args, **options: fixed)
+    exact, differences = slopes(settings, model, step)
+    assert exact == pytest.approx(differences, rel=1e-6)
+    z = model.encode(batch())
+    positive, energies = model.energy(batch()).mean(), model.energy(fixed)
+    by_hand = positive + settings.latent_penalty * z.square().sum(1).mean()
+    if step == 7:
+        by_hand = by_hand - energies.mean() + settings.gamma * energies.square().mean()
+    assert loss_of(settings, model, step).item() == pytest.approx(by_hand.item(), rel=1e-12)
+
+
+def test_nae_chains_start_where_they_should() -> None:
+    """With hardly any noise or drift the ends are the starts."""
+    still = Langevin(steps=1, noise=1e-9, temperature=1.0)
+    model = model_of(SMOOTH)
+
+    def ends(negatives: str, state: State | None = None) -> Tensor:
+        objective = Nae(
+            NaeObjective(
+                negatives=negatives, chain=still, latent_chain=still, replay=Replay(ratio=1)
+            )
+        )
+        state = objective.start(model)
+        for buffer in state.buffers.values():
+            buffer.push(torch.ones_like(buffer.samples[:5]))
+        g = torch.Generator().manual_seed(17)
+        return objective._negatives(model, batch(), state, g, store=True)
+
+    torch.testing.assert_close(ends("cd"), batch(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(ends("pcd"), torch.ones_like(batch()), atol=1e-6, rtol=0)
+    on_manifold = model.decode(torch.ones(16, 2, dtype=torch.float64)).detach()
+    torch.testing.assert_close(ends("omi"), on_manifold, atol=1e-6, rtol=0)
+
+
+def test_validation_leaves_the_state_alone(objective: ObjectiveSettings) -> None:
+    model = model_of(KINKED)
+    built = build_objective(objective)
+    state = built.start(model)
+    state.step = 8
+    built.loss(model, batch(), state, torch.Generator().manual_seed(18))
+    before = {k: v.clone() for k, v in state.tensors().items()}
+    g = torch.Generator().manual_seed(19)
+    first = built.validate(model, batch(), state, g)
+    second = built.validate(model, batch(), state, torch.Generator().manual_seed(19))
+    assert first == second
+    assert first.criterion is not None
+    assert all(torch.equal(before[k], v) for k, v in state.tensors().items())
+
+
+def test_state_goes_over(objective: ObjectiveSettings) -> None:
+    model = model_of(KINKED)
+    built = build_objective(objective)
+    a, b = built.start(model), built.start(model)
+    a.step = 8
+    built.loss(model, batch(), a, torch.Generator().manual_seed(20))
+    b.load(a.step, a.tensors())
+    assert b.step == 8
+    losses = [
+        built.loss(model, batch(), s, torch.Generator().manual_seed(21)).loss for s in (a, b)
+    ]
+    assert torch.equal(*losses)
+
+
+def test_divergence_stop_takes_mean_and_spread_of_its_window() -> None:
+    objective = Nae(NaeObjective(divergence_window=10, divergence_sigmas=6))
+    state = State(windows=objective.start(model_of(KINKED)).windows)
+    calm = [1.0, 1.2] * 20
+    for value in calm:
+        objective._stop_if_diverged(state, value)
+    sigma = torch.tensor(calm[:10]).std().item()
+    objective._stop_if_diverged(state, 1.1 + 5.9 * sigma)
+    for value in calm:
+        objective._stop_if_diverged(state, value)
+    with pytest.raises(TrainingDiverged, match=r"last 10 steps.*gamma"):
+        objective._stop_if_diverged(state, 1.1 + 6.1 * sigma)
+    objective._stop_if_diverged(state, -50.0)  # falling energies are no divergence
+
+
+def test_wnae_reports_chains_that_left_the_numbers() -> None:
+    model = model_of(KINKED)
+    with torch.no_grad():
+        model.layers[0].linear.weight.fill_(float("nan"))
+    with pytest.raises(TrainingDiverged, match="NaN or infinite"):
+        loss_of(WnaeObjective(), model, 0)

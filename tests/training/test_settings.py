@@ -1,0 +1,90 @@
+"""Settings: every field documented, bad values refused, any file's content read back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from naetrigger.training import settings as module
+from naetrigger.training.objectives import OBJECTIVES
+from naetrigger.training.settings import (
+    AeObjective,
+    Langevin,
+    ModelSettings,
+    NaeObjective,
+    Replay,
+    TrainingSettings,
+    WnaeObjective,
+)
+from pydantic import TypeAdapter, ValidationError
+
+ALL = (
+    ModelSettings,
+    Langevin,
+    Replay,
+    AeObjective,
+    NaeObjective,
+    WnaeObjective,
+    TrainingSettings,
+)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_field_is_documented(kind: type) -> None:
+    undocumented = [
+        name
+        for name, field in kind.model_fields.items()
+        if not field.description and name not in ("kind",)
+    ]
+    assert undocumented == []
+
+
+def test_objectives_by_name_survive_json() -> None:
+    adapter = TypeAdapter(module.ObjectiveSettings)
+    names = set()
+    for kind in (AeObjective, NaeObjective, WnaeObjective):
+        settings = kind(steps=7)
+        names.add(settings.name)
+        assert adapter.validate_json(settings.model_dump_json()) == settings
+        assert adapter.validate_python({"name": settings.name, "steps": 7}) == settings
+    assert names == set(OBJECTIVES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "said"),
+    [
+        (Langevin, {"noise": 0}, "needs a step_size"),
+        (Langevin, {"noise": float("nan")}, "noise"),
+        (Langevin, {"temperature": 0}, "greater than 0"),
+        (Langevin, {"step_size": -1}, "greater than 0"),
+        (Langevin, {"bounds": (1, -1)}, "low < high"),
+        (Langevin, {"bounds": (0, float("inf"))}, "finite"),
+        (Langevin, {"metropolis": True}, "use boundary 'reject'"),
+        (Langevin, {"spherical": True, "bounds": (-0.5, 0.5)}, "unit sphere"),
+        (Langevin, {"stepsize": 1}, "stepsize"),
+        (Replay, {"ratio": 1.5}, "less than or equal to 1"),
+        (WnaeObjective, {"batch_size": 0}, "batch_size"),
+        (TrainingSettings, {"objective": {"name": "gan"}}, "'ae', 'nae', 'wnae'"),
+    ],
+)
+def test_bad_values_are_refused(kind: type, values: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        kind(**values)
+
+
+def test_default_step_targets_the_density() -> None:
+    assert Langevin(noise=0.2).drift_step == pytest.approx(0.02)
+    assert Langevin(noise=0.2, step_size=0.3).drift_step == 0.3
+
+
+def test_settings_import_nothing_heavy() -> None:
+    code = (
+        "import sys, naetrigger.training.settings;"
+        "print({'torch', 'numpy', 'ot', 'numba'} & set(sys.modules))"
+    )
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.strip() == "set()"
