@@ -1,0 +1,270 @@
+"""Fixed-point ONNX of the student: QCDQ for onnxruntime, QONNX for quantization tools.
+
+    write_qcdq(path, network, spec)     QuantizeLinear, Clip, DequantizeLinear; plain ONNX
+    write_qonnx(path, network, spec)    Quant nodes (domain qonnx.custom_op.general)
+
+Both carry fixed-point numbers in floats and are exact: every intermediate is proved to fit 24
+bits, and the graph is float32; or 53 bits, and it is float64; else it is refused by the edge's
+name. (The qonnx package lets no Quant node give more than float32, so there a rounded edge has at
+most 24 bits.) The first node quantizes the inputs. Output ``score`` (N, 1) is the score's real value,
+``mantissa * lsb``; the float score is ``score_scale / lsb`` times it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
+from naetrigger.contracts.network import (
+    FLOAT32_BITS,
+    FLOAT64_BITS,
+    Bounds,
+    FixedPointNetwork,
+    Node,
+)
+from naetrigger.export.onnx_graph import INPUTS, SCORE, GraphBuilder, properties_of
+from naetrigger.firmware_configs.input_spec import InputSpec
+
+QCDQ_OPSET = 21  # the first whose QuantizeLinear knows 16 bits
+QONNX_OPSET = 13
+QONNX_DOMAIN = "qonnx.custom_op.general"
+EXPONENTS = {np.dtype(np.float32): 120, np.dtype(np.float64): 1000}
+
+Cast = Callable[[GraphBuilder, Node, str], str]
+
+
+def write_qcdq(
+    path: Path, network: FixedPointNetwork, spec: InputSpec, *, threshold: int | None = None
+) -> None:
+    """Write the QCDQ form; `threshold` as a score mantissa."""
+    graph = _build(network, _qcdq)
+    properties = _properties("student_qcdq", network, spec, threshold)
+    graph.save(path, properties, QCDQ_OPSET)
+
+
+def write_qonnx(
+    path: Path, network: FixedPointNetwork, spec: InputSpec, *, threshold: int | None = None
+) -> None:
+    """Write the QONNX form; `threshold` as a score mantissa. Refuses SAT_ZERO by name."""
+    graph = _build(network, _quant)
+    properties = _properties("student_qonnx", network, spec, threshold)
+    graph.save(path, properties, QONNX_OPSET, {QONNX_DOMAIN: 1})
+
+
+def needed_dtype(network: FixedPointNetwork) -> np.dtype[Any]:
+    """float32 or float64, whichever holds every intermediate exactly; InputError if neither."""
+    proved = network.bounds()
+    bits = {node.name: _needed_bits(node, proved[node.name]) for node in network.nodes}
+    worst = max(bits, key=lambda name: bits[name])
+    reach = max(abs(bound.fraction) + bits[name] for name, bound in proved.items())
+    for dtype, limit in ((np.float32, FLOAT32_BITS), (np.float64, FLOAT64_BITS)):
+        if bits[worst] <= limit and reach <= EXPONENTS[np.dtype(dtype)]:
+            return np.dtype(dtype)
+    raise InputError(
+        f"onnx: edge '{worst}' needs {bits[worst]} bits and a float64 has {FLOAT64_BITS}; narrow "
+        "its inputs or weights"
+    )
+
+
+def _needed_bits(node: Node, bounds: Bounds) -> int:
+    """Bits of a float that hold a node's exact result, its cast, and half a step more."""
+    exact = bounds.float_bits + (node.type.rounding not in (Rounding.TRN, Rounding.RND_CONV))
+    constants = [kind.width for kind in (node.weight_type, node.bias_type) if kind]
+    return max(exact, node.type.width, *constants)
+
+
+def _properties(
+    kind: str, network: FixedPointNetwork, spec: InputSpec, threshold: int | None
+) -> dict[str, Any]:
+    if len(spec.columns) != network.input.size or spec.fixed != network.input.type:
+        raise InputError(
+            f"onnx: the network takes {network.input.size} inputs of {network.input.type}, "
+            f"input spec {spec.name} has {len(spec.columns)} of {spec.type}"
+        )
+    score = network.score_type
+    return properties_of(spec) | {
+        "kind": kind,
+        "score": network.about.get("score", network.output),
+        "score_type": str(score),
+        "score_scale": network.score_scale / score.lsb,
+        "edges": {node.name: str(node.type) for node in network.nodes},
+        **({} if threshold is None else {"threshold": threshold * score.lsb}),
+    }
+
+
+def _build(network: FixedPointNetwork, cast: Cast) -> GraphBuilder:
+    """The graph of the network, each edge as tensor ``edge_NAME``."""
+    proved = network.bounds()
+    graph = GraphBuilder(network.input.size, needed_dtype(network))
+    edges = {network.input.name: cast(graph, network.input, INPUTS)}
+    sizes = {node.name: node.size for node in network.nodes}
+    for node in network.nodes[1:]:
+        values = [edges[name] for name in node.inputs]
+        exact = _exact(graph, node, values, sizes[node.inputs[0]])
+        if node.type.width > 16 and _lossless(node, proved[node.name]):
+            edges[node.name] = graph.add("Identity", [exact], f"edge_{node.name}", node.size)
+        else:
+            edges[node.name] = cast(graph, node, exact)
+    graph.output(SCORE, edges[network.output], 1)
+    return graph
+
+
+def _lossless(node: Node, bounds: Bounds) -> bool:
+    """Whether the cast into the node's format is proved to change nothing."""
+    return node.type.fraction >= bounds.fraction and not bounds.may_saturate
+
+
+def _exact(graph: GraphBuilder, node: Node, values: list[str], n_in: int) -> str:
+    """The exact result of a node, as tensor NAME_exact."""
+    name, size = f"{node.name}_exact", node.size
+    match node.op:
+        case "dense" | "sum":
+            ones = np.ones((n_in, 1), np.int64)
+            weights = ones if node.weights is None else node.weights.reshape(n_in, size)
+            real = node.weight_type.real(weights) if node.weight_type else weights
+            constant = graph.constant(f"{node.name}_weights", real)
+            if node.bias is None or node.bias_type is None:
+                return graph.add("MatMul", [values[0], constant], name, size)
+            product = graph.add("MatMul", [values[0], constant], f"{node.name}_product", size)
+            bias = graph.constant(f"{node.name}_bias", node.bias_type.real(node.bias))
+            return graph.add("Add", [product, bias], name, size)
+        case "relu":
+            return graph.add("Relu", values, name, size)
+        case "abs":
+            return graph.add("Abs", values, name, size)
+        case "sub":
+            return graph.add("Sub", values, name, size)
+        case "square":
+            return graph.add("Mul", values * 2, name, size)
+        case "cast":
+            return values[0]
+        case _:
+            raise InputError(f"onnx: {node.name}: op '{node.op}' has no ONNX form")
+
+
+def _qcdq(graph: GraphBuilder, node: Node, x: str) -> str:
+    """Cast a tensor into the node's format with plain ONNX operators."""
+    fixed = node.type
+    simple = fixed.rounding is Rounding.RND_CONV and fixed.overflow is not Overflow.SAT_ZERO
+    if simple and fixed.width <= 16 and graph.dtype == np.float32:
+        return _quantize_linear(graph, node, x)
+    return _round_and_clip(graph, node, x)
+
+
+def _quantize_linear(graph: GraphBuilder, node: Node, x: str) -> str:
+    """Clip to the format, QuantizeLinear (half to even), DequantizeLinear.
+
+    The clip comes first, on floats: onnxruntime clips no 16-bit integers, and both orders agree,
+    for the ends of the range are on the grid.
+    """
+    fixed, name = node.type, node.name
+    x = _clip(graph, node, x, fixed.min, fixed.max, f"{name}_clipped")
+    bits = 8 if fixed.width <= 8 else 16
+    dtype = np.dtype(f"{'int' if fixed.signed else 'uint'}{bits}")
+    scale = graph.constant(f"{name}_scale", fixed.lsb)
+    zero = graph.constant(f"{name}_zero", 0, dtype)
+    kind = graph.element_kind(dtype)
+    q = graph.add("QuantizeLinear", [x, scale, zero], f"{name}_quantized", node.size, kind=kind)
+    return graph.add("DequantizeLinear", [q, scale, zero], f"edge_{name}", node.size)
+
+
+def _round_and_clip(graph: GraphBuilder, node: Node, x: str) -> str:
+    """Scale to mantissas, round, fit, scale back; powers of two, so nothing is lost."""
+    fixed, name, size = node.type, node.name, node.size
+    scale = graph.constant(f"{name}_inverse_lsb", 1 / fixed.lsb)
+    lsb = graph.constant(f"{name}_lsb", fixed.lsb)
+    scaled = graph.add("Mul", [x, scale], f"{name}_scaled", size)
+    rounded = _rounded(graph, node, scaled)
+    low, high = float(fixed.min_mantissa), float(fixed.max_mantissa)
+    if fixed.overflow is Overflow.SAT_ZERO:
+        clipped = _clip(graph, node, rounded, low, high, f"{name}_ends")
+        same = graph.add("Equal", [clipped, rounded], f"{name}_inside", size, kind=graph.boolean)
+        zero = graph.constant(f"{name}_zero", 0)
+        fit = graph.add("Where", [same, rounded, zero], f"{name}_fit", size)
+    else:  # a format that wraps never does: bounds() has proved it
+        fit = _clip(graph, node, rounded, low, high, f"{name}_fit")
+    return graph.add("Mul", [fit, lsb], f"edge_{name}", size)
+
+
+def _rounded(graph: GraphBuilder, node: Node, x: str) -> str:
+    """A tensor rounded to integers as the node's format says."""
+    name, size, mode = node.name, node.size, node.type.rounding
+    plain = {Rounding.RND_CONV: "Round", Rounding.TRN: "Floor"}
+    if mode in plain:
+        return graph.add(plain[mode], [x], f"{name}_rounded", size)
+    half = graph.constant(f"{name}_half", 0.5)
+    if mode in (Rounding.RND, Rounding.RND_MIN_INF):
+        shift, op = ("Add", "Floor") if mode is Rounding.RND else ("Sub", "Ceil")
+        return graph.add(
+            op, [graph.add(shift, [x, half], f"{name}_shifted", size)], f"{name}_rounded", size
+        )
+    sign = graph.add("Sign", [x], f"{name}_sign", size)
+    magnitude = graph.add("Abs", [x], f"{name}_magnitude", size)
+    if mode is Rounding.RND_INF:
+        magnitude = graph.add("Add", [magnitude, half], f"{name}_shifted", size)
+    elif mode is Rounding.RND_ZERO:
+        magnitude = graph.add("Sub", [magnitude, half], f"{name}_shifted", size)
+    op = "Ceil" if mode is Rounding.RND_ZERO else "Floor"
+    whole = graph.add(op, [magnitude], f"{name}_whole", size)
+    return graph.add("Mul", [sign, whole], f"{name}_rounded", size)
+
+
+def _clip(graph: GraphBuilder, node: Node, x: str, low: float, high: float, name: str) -> str:
+    ends = [
+        graph.constant(f"{node.name}_{end}", value) for end, value in (("min", low), ("max", high))
+    ]
+    return graph.add("Clip", [x, *ends], name, node.size)
+
+
+# QONNX rounds after it clips; RND and RND_MIN_INF are a shift by half a step before FLOOR, CEIL
+QUANT_ROUNDING: Mapping[Rounding, str] = {
+    Rounding.RND_CONV: "ROUND",
+    Rounding.TRN: "FLOOR",
+    Rounding.TRN_ZERO: "DOWN",
+    Rounding.RND_INF: "HALF_UP",
+    Rounding.RND_ZERO: "HALF_DOWN",
+    Rounding.RND: "FLOOR",
+    Rounding.RND_MIN_INF: "CEIL",
+}
+
+
+def _quant(graph: GraphBuilder, node: Node, x: str) -> str:
+    """Cast a tensor into the node's format with one Quant node."""
+    fixed, name, size = node.type, node.name, node.size
+    if fixed.overflow is Overflow.SAT_ZERO:
+        raise InputError(f"qonnx: {name}: overflow SAT_ZERO has no Quant node")
+    if fixed.signed and fixed.width == 1:
+        raise InputError(f"qonnx: {name}: a signed format of one bit means -1 and 1 to QONNX")
+    if fixed.rounding in (Rounding.RND, Rounding.RND_MIN_INF):
+        op = "Add" if fixed.rounding is Rounding.RND else "Sub"
+        half = graph.constant(f"{name}_half", fixed.lsb / 2)
+        x = graph.add(op, [x, half], f"{name}_shifted", size)
+    parameters = [
+        graph.constant(f"{name}_{key}", value)
+        for key, value in (("scale", fixed.lsb), ("zero", 0), ("bits", fixed.width))
+    ]
+    wide = graph.dtype != np.float32
+    if wide and fixed.width > FLOAT32_BITS:
+        raise InputError(
+            f"qonnx: edge '{name}' is rounded to {fixed.width} bits; Quant nodes give float32, "
+            f"which holds {FLOAT32_BITS}; narrow it"
+        )
+    quantized = graph.add(
+        "Quant",
+        [x, *parameters],
+        f"{name}_quant" if wide else f"edge_{name}",
+        size,
+        kind=graph.element_kind(np.float32),
+        domain=QONNX_DOMAIN,
+        signed=int(fixed.signed),
+        narrow=int(fixed.signed and fixed.overflow is Overflow.SAT_SYM),
+        rounding_mode=QUANT_ROUNDING[fixed.rounding],
+    )
+    if not wide:
+        return quantized
+    return graph.add("Cast", [quantized], f"edge_{name}", size, to=graph.kind)

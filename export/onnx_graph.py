@@ -1,0 +1,130 @@
+"""Building ONNX files node by node, and the properties that travel in each of them.
+
+Inputs of every graph are the real numbers of the input spec, ``inputs`` of shape (N, F): after
+offline step, offset and shift, before or after rounding. Properties (``metadata_props``) say how
+they are made, as JSON values: ``columns``, ``units``, ``offline``, ``offsets``, ``shifts``,
+``input_type``, ``score``, ``score_scale``, and ``threshold`` where one is chosen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from naetrigger.contracts.errors import MissingExtra
+from naetrigger.contracts.version import __version__
+from naetrigger.firmware_configs.input_spec import InputSpec
+
+INPUTS, SCORE = "inputs", "score"
+IR_VERSION = 10  # the newest that onnxruntime 1.20 and hls4ml both read
+BATCH = "N"
+
+
+class GraphBuilder:
+    """Collects nodes, constants and shapes of one ONNX graph in one float type."""
+
+    def __init__(self, features: int, dtype: npt.DTypeLike = np.float32) -> None:
+        try:
+            import onnx
+        except ImportError as error:  # pragma: no cover - onnx is a core dependency
+            raise MissingExtra("onnx", "export") from error
+        self._onnx = onnx
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.kind = onnx.helper.np_dtype_to_tensor_dtype(self.dtype)
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+        self.shapes: dict[str, Any] = {}
+        self.inputs = [self._info(INPUTS, features)]
+        self.outputs: list[Any] = []
+
+    def constant(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike = None) -> str:
+        """A constant tensor, written once under its name."""
+        array = np.asarray(values, dtype=dtype or self.dtype)
+        self.constants[name] = self._onnx.numpy_helper.from_array(array, name)
+        return name
+
+    def add(
+        self,
+        op: str,
+        inputs: list[str],
+        name: str,
+        size: int,
+        *,
+        kind: int | None = None,
+        domain: str = "",
+        **attributes: Any,
+    ) -> str:
+        """A node with one output `name` of shape (N, size)."""
+        node = self._onnx.helper.make_node(
+            op, inputs, [name], name=name, domain=domain, **attributes
+        )
+        self.nodes.append(node)
+        self.shapes[name] = self._info(name, size, kind)
+        return name
+
+    @property
+    def boolean(self) -> int:
+        """Element type of truth values."""
+        return int(self._onnx.TensorProto.BOOL)
+
+    def element_kind(self, dtype: npt.DTypeLike) -> int:
+        """ONNX' element type of a numpy dtype."""
+        return int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def output(self, name: str, source: str, size: int) -> None:
+        """An output of the graph under a name of its own."""
+        self.nodes.append(self._onnx.helper.make_node("Identity", [source], [name], name=name))
+        self.outputs.append(self._info(name, size))
+
+    def save(
+        self,
+        path: Path,
+        properties: Mapping[str, Any],
+        opset: int,
+        domains: Mapping[str, int] | None = None,
+    ) -> None:
+        """Check the graph and write it."""
+        helper = self._onnx.helper
+        graph = helper.make_graph(
+            self.nodes,
+            "naetrigger",
+            self.inputs,
+            self.outputs,
+            list(self.constants.values()),
+            value_info=list(self.shapes.values()),
+        )
+        opsets = {"": opset, **(domains or {})}
+        model = helper.make_model(
+            graph,
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid(name, v) for name, v in opsets.items()],
+            producer_name="naetrigger",
+            producer_version=__version__,
+        )
+        texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in properties.items()}
+        helper.set_model_props(model, texts)
+        self._onnx.checker.check_model(model)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(model.SerializeToString(deterministic=True))
+
+    def _info(self, name: str, size: int, kind: int | None = None) -> Any:
+        kind = kind or self.kind
+        return self._onnx.helper.make_tensor_value_info(name, kind, [BATCH, size])
+
+
+def properties_of(spec: InputSpec) -> dict[str, Any]:
+    """What a reader needs to make `inputs` from physical values."""
+    return {
+        "input_spec": spec.name,
+        "input_type": spec.type,
+        "columns": list(spec.columns),
+        "units": [feature.unit for feature in spec.features],
+        "offline": [feature.offline for feature in spec.features],
+        "offsets": [feature.offset for feature in spec.features],
+        "shifts": [feature.shift for feature in spec.features],
+    }
