@@ -10,17 +10,19 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.validation.efficiency import Roc, Scored, roc
@@ -31,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 COLOURS = ("#3f90da", "#bd1f01", "#717581", "#832db6", "#a96b59", "#e76300", "#5b8c5a")
 DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-HATCHES = {"estimate": "////", "yosys": "....", "vendor": "xxxx", "nextpnr": "\\\\\\\\"}
+HATCHES = {"estimate": "///", "yosys": "..", "vendor": "xx", "nextpnr": "\\\\"}
 
 PLAIN: dict[str, Any] = {
     "axes.linewidth": 1.0,
@@ -61,7 +63,11 @@ FIXED: dict[str, Any] = {
     "lines.markersize": 5,
     "hatch.linewidth": 0.7,
     "figure.autolayout": False,
-    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.use": False,
+    "figure.subplot.left": 0.135,
+    "figure.subplot.right": 0.965,
+    "figure.subplot.bottom": 0.125,
+    "figure.subplot.top": 0.925,
     "text.usetex": False,
     "svg.fonttype": "path",
 }
@@ -93,18 +99,21 @@ def draw(
     name: str,
     style: Style,
     paint: Callable[[Figure], None],
+    *,
     height: float = 4.2,
     width: float = 5.4,
+    fitted: bool = False,
 ) -> str:
     """An SVG element painted on a new figure of that size (inches); the same for the same data.
 
     name : prefixes every id, so that several figures can stand in one page
+    fitted : margins follow the tick labels, which takes twice the time
     """
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(style.settings())
+        mpl.rcParams.update(cast(Any, style.settings()))
         mpl.rcParams["svg.hashsalt"] = name
-        figure = Figure(figsize=(width, height))
+        figure = Figure(figsize=(width, height), layout="constrained" if fitted else None)
         paint(figure)
         if figure.axes:
             _put_labels(figure.axes[0], style)
@@ -188,11 +197,13 @@ def score_figure(
         axes.stairs(density, edges, fill=True, facecolor="0.88", edgecolor="0.5", hatch="////")
         axes.stairs(density, edges, color="black", linewidth=1.2, label="background")
         for i, (signal, sample) in enumerate(signals.items()):
-            axes.stairs(_density(sample, edges), edges, baseline=None, **_line(i), label=signal)
+            seen = _density(sample, edges)
+            seen[seen == 0] = np.nan  # an empty bin is a gap, not a fall to the axis
+            axes.stairs(seen, edges, baseline=None, **_line(i), linewidth=1.6, label=signal)
         axes.set_yscale("log")
-        if edges[0] > 0 and edges[-1] / edges[0] > LOG_RANGE:
-            axes.set_xscale("log")
         axes.set_xlim(edges[0], edges[-1])
+        if edges[0] > 0 and edges[-1] / edges[0] > LOG_RANGE:
+            _make_logarithmic(axes.xaxis)
         low, high = axes.get_ylim()
         axes.set_ylim(low, high * (high / low) ** 0.35)  # room for the legend
         axes.set_xlabel(xlabel)
@@ -242,14 +253,20 @@ def profile_figure(
         x, bands = _profile(student, teacher)
         axes.fill_between(x, bands[0], bands[4], color="0.9", label="95% of events")
         axes.fill_between(
-            x, bands[1], bands[3], facecolor="0.75", edgecolor="0.5", hatch="////", label="68%"
+            x,
+            bands[1],
+            bands[3],
+            facecolor="0.75",
+            edgecolor="0.5",
+            hatch="////",
+            label="68% of events",
         )
         axes.plot(x, bands[2], color=COLOURS[1], marker="o", markersize=3.5, label="median")
         both = np.array([x.min(), x.max()])
         axes.plot(both, both, color="black", linewidth=1, linestyle="--", label="equal")
         if bands[0].min() > 0 and x.min() > 0:
-            axes.set_xscale("log")
-            axes.set_yscale("log")
+            _make_logarithmic(axes.xaxis)
+            _make_logarithmic(axes.yaxis)
         axes.set_xlabel("student score × scale (hardware)")
         axes.set_ylabel("teacher score (float)")
         axes.legend(loc="upper left")
@@ -297,7 +314,7 @@ def auc_figure(name: str, style: Style, models: Mapping[str, Sequence[Auc]]) -> 
         axes.set_xlabel("AUC, with bootstrap error")
         figure.legend(loc="outside lower center", ncols=2)
 
-    return draw(name, style, paint, height=1.7 + 0.55 * len(signals))
+    return draw(name, style, paint, height=1.7 + 0.55 * len(signals), fitted=True)
 
 
 def curves_figure(name: str, style: Style, curves: Mapping[str, Floats]) -> str:
@@ -319,7 +336,7 @@ def curves_figure(name: str, style: Style, curves: Mapping[str, Floats]) -> str:
             axes.legend(loc="best", ncols=2)
         rows[-1].set_xlabel(_words(abscissa))
 
-    return draw(name, style, paint, height=1.0 + 1.6 * len(panels))
+    return draw(name, style, paint, height=1.0 + 1.6 * len(panels), fitted=True)
 
 
 def read_curves(path: Path) -> dict[str, Floats]:
@@ -395,12 +412,12 @@ def resources_figure(
         axes.set_xlim(0, end)
         axes.set_xlabel(f"% of the budget on {board.name}")
 
-    return draw(name, style, paint, height=1.2 + 0.42 * len(bars))
+    return draw(name, style, paint, height=1.2 + 0.42 * len(bars), fitted=True)
 
 
 def agreement_figure(name: str, style: Style, pairs: Sequence[PairAgreement]) -> str:
     """Engines against engines: '=' equal everywhere, hatched where a promise is broken."""
-    engines = list(dict.fromkeys(name for pair in pairs for name in (pair.a, pair.b)))
+    engines = _by_model(name for pair in pairs for name in (pair.a, pair.b))
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -421,7 +438,15 @@ def agreement_figure(name: str, style: Style, pairs: Sequence[PairAgreement]) ->
         axes.set_yticks(range(1, n), engines[1:])
         axes.tick_params(which="both", length=0)
 
-    return draw(name, style, paint, height=1.6 + 0.45 * len(engines))
+    return draw(name, style, paint, height=1.6 + 0.45 * len(engines), fitted=True)
+
+
+def _by_model(names: Iterable[str]) -> list[str]:
+    """Each name once, those of one model ('teacher/torch', 'teacher/onnx') side by side."""
+    models: dict[str, dict[str, None]] = {}
+    for name in names:
+        models.setdefault(name.split("/")[0], {})[name] = None
+    return [name for members in models.values() for name in members]
 
 
 def _cell(pair: PairAgreement) -> str:
@@ -430,6 +455,17 @@ def _cell(pair: PairAgreement) -> str:
     if pair.expectation == "close":
         return f"{pair.max_relative:.0e}"
     return "=" if pair.exact_fraction == 1 else f"{pair.exact_fraction:.1%}"
+
+
+def _make_logarithmic(axis: XAxis | YAxis) -> None:
+    """A logarithmic axis labelled at 1, 2, 5 where it spans few decades."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    low, high = axis.get_view_interval()
+    few = high / low < 100
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    if few:
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _line(index: int) -> dict[str, Any]:
