@@ -155,7 +155,7 @@ def _formats(properties: dict[str, str], path: Path) -> tuple[Fixed, dict[str, F
 
 def _load(path: Path) -> Any:
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         model = onnx.load(str(path))

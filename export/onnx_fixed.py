@@ -6,20 +6,21 @@
 Both carry fixed-point numbers in floats and are exact: every intermediate is proved to fit 24
 bits, and the graph is float32; or 53 bits, and it is float64; else it is refused by the edge's
 name. (The qonnx package lets no Quant node give more than float32, so there a rounded edge has at
-most 24 bits.) The first node quantizes the inputs. Output ``score`` (N, 1) is the score's real value,
-``mantissa * lsb``; the float score is ``score_scale / lsb`` times it.
+most 24 bits.) The first node quantizes the inputs. Output ``score`` (N, 1) is the score's real
+value, ``mantissa * lsb``; the float score is the property ``score_scale`` times it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
+from naetrigger.contracts.fixed_point import Fixed, Floats, Overflow, Rounding
 from naetrigger.contracts.network import (
     FLOAT32_BITS,
     FLOAT64_BITS,
@@ -35,14 +36,24 @@ QONNX_OPSET = 13
 QONNX_DOMAIN = "qonnx.custom_op.general"
 EXPONENTS = {np.dtype(np.float32): 120, np.dtype(np.float64): 1000}
 
-Cast = Callable[[GraphBuilder, Node, str], str]
+
+@dataclass(frozen=True)
+class _Form:
+    """What QCDQ and QONNX write differently.
+
+    cast : a tensor into a node's format
+    dense : a tensor times the node's weights, plus its bias, as tensor NAME_exact
+    """
+
+    cast: Callable[[GraphBuilder, Node, str], str]
+    dense: Callable[[GraphBuilder, Node, str, int], str]
 
 
 def write_qcdq(
     path: Path, network: FixedPointNetwork, spec: InputSpec, *, threshold: int | None = None
 ) -> None:
     """Write the QCDQ form; `threshold` as a score mantissa."""
-    graph = _build(network, _qcdq)
+    graph = _build(network, _Form(_qcdq, _qcdq_dense))
     properties = _properties("student_qcdq", network, spec, threshold)
     graph.save(path, properties, QCDQ_OPSET)
 
@@ -51,7 +62,7 @@ def write_qonnx(
     path: Path, network: FixedPointNetwork, spec: InputSpec, *, threshold: int | None = None
 ) -> None:
     """Write the QONNX form; `threshold` as a score mantissa. Refuses SAT_ZERO by name."""
-    graph = _build(network, _quant)
+    graph = _build(network, _Form(_quant, _quant_dense))
     properties = _properties("student_qonnx", network, spec, threshold)
     graph.save(path, properties, QONNX_OPSET, {QONNX_DOMAIN: 1})
 
@@ -97,19 +108,19 @@ def _properties(
     }
 
 
-def _build(network: FixedPointNetwork, cast: Cast) -> GraphBuilder:
+def _build(network: FixedPointNetwork, form: _Form) -> GraphBuilder:
     """The graph of the network, each edge as tensor ``edge_NAME``."""
     proved = network.bounds()
     graph = GraphBuilder(network.input.size, needed_dtype(network))
-    edges = {network.input.name: cast(graph, network.input, INPUTS)}
+    edges = {network.input.name: form.cast(graph, network.input, INPUTS)}
     sizes = {node.name: node.size for node in network.nodes}
     for node in network.nodes[1:]:
         values = [edges[name] for name in node.inputs]
-        exact = _exact(graph, node, values, sizes[node.inputs[0]])
+        exact = _exact(graph, node, values, sizes[node.inputs[0]], form)
         if node.type.width > 16 and _lossless(node, proved[node.name]):
             edges[node.name] = graph.add("Identity", [exact], f"edge_{node.name}", node.size)
         else:
-            edges[node.name] = cast(graph, node, exact)
+            edges[node.name] = form.cast(graph, node, exact)
     graph.output(SCORE, edges[network.output], 1)
     return graph
 
@@ -119,20 +130,12 @@ def _lossless(node: Node, bounds: Bounds) -> bool:
     return node.type.fraction >= bounds.fraction and not bounds.may_saturate
 
 
-def _exact(graph: GraphBuilder, node: Node, values: list[str], n_in: int) -> str:
+def _exact(graph: GraphBuilder, node: Node, values: list[str], n_in: int, form: _Form) -> str:
     """The exact result of a node, as tensor NAME_exact."""
     name, size = f"{node.name}_exact", node.size
     match node.op:
         case "dense" | "sum":
-            ones = np.ones((n_in, 1), np.int64)
-            weights = ones if node.weights is None else node.weights.reshape(n_in, size)
-            real = node.weight_type.real(weights) if node.weight_type else weights
-            constant = graph.constant(f"{node.name}_weights", real)
-            if node.bias is None or node.bias_type is None:
-                return graph.add("MatMul", [values[0], constant], name, size)
-            product = graph.add("MatMul", [values[0], constant], f"{node.name}_product", size)
-            bias = graph.constant(f"{node.name}_bias", node.bias_type.real(node.bias))
-            return graph.add("Add", [product, bias], name, size)
+            return form.dense(graph, node, values[0], n_in)
         case "relu":
             return graph.add("Relu", values, name, size)
         case "abs":
@@ -154,6 +157,24 @@ def _qcdq(graph: GraphBuilder, node: Node, x: str) -> str:
     if simple and fixed.width <= 16 and graph.dtype == np.float32:
         return _quantize_linear(graph, node, x)
     return _round_and_clip(graph, node, x)
+
+
+def _qcdq_dense(graph: GraphBuilder, node: Node, x: str, n_in: int) -> str:
+    name, size = node.name, node.size
+    weights = graph.constant(f"{name}_weights", _real_weights(node, n_in))
+    if node.bias is None or node.bias_type is None:
+        return graph.add("MatMul", [x, weights], f"{name}_exact", size)
+    product = graph.add("MatMul", [x, weights], f"{name}_product", size)
+    # Sub of -bias: onnxruntime fuses MatMul and Add into Gemm, and then rounds its weights to
+    # 8 bits because the tensors around it are
+    bias = graph.constant(f"{name}_minus_bias", -node.bias_type.real(node.bias))
+    return graph.add("Sub", [product, bias], f"{name}_exact", size)
+
+
+def _real_weights(node: Node, n_in: int) -> Floats:
+    weights = np.ones(n_in, np.int64) if node.weights is None else node.weights
+    kind = node.weight_type or Fixed(False, 1, 1)
+    return kind.real(weights).reshape(n_in, node.size)
 
 
 def _quantize_linear(graph: GraphBuilder, node: Node, x: str) -> str:
@@ -233,33 +254,55 @@ QUANT_ROUNDING: Mapping[Rounding, str] = {
 }
 
 
+def _quant_dense(graph: GraphBuilder, node: Node, x: str, n_in: int) -> str:
+    name, size = node.name, node.size
+    weights = graph.constant(f"{name}_weights", _real_weights(node, n_in))
+    if node.weight_type is not None:
+        weights = _quant_node(graph, node.weight_type, weights, f"{name}_weights", size, n_in)
+    if node.bias is None or node.bias_type is None:
+        return graph.add("MatMul", [x, weights], f"{name}_exact", size)
+    product = graph.add("MatMul", [x, weights], f"{name}_product", size)
+    bias = graph.constant(f"{name}_bias", node.bias_type.real(node.bias)[None])
+    bias = _quant_node(graph, node.bias_type, bias, f"{name}_bias", size, 1)
+    return graph.add("Add", [product, bias], f"{name}_exact", size)
+
+
 def _quant(graph: GraphBuilder, node: Node, x: str) -> str:
     """Cast a tensor into the node's format with one Quant node."""
     fixed, name, size = node.type, node.name, node.size
     if fixed.overflow is Overflow.SAT_ZERO:
         raise InputError(f"qonnx: {name}: overflow SAT_ZERO has no Quant node")
-    if fixed.signed and fixed.width == 1:
-        raise InputError(f"qonnx: {name}: a signed format of one bit means -1 and 1 to QONNX")
     if fixed.rounding in (Rounding.RND, Rounding.RND_MIN_INF):
         op = "Add" if fixed.rounding is Rounding.RND else "Sub"
         half = graph.constant(f"{name}_half", fixed.lsb / 2)
         x = graph.add(op, [x, half], f"{name}_shifted", size)
+    return _quant_node(graph, fixed, x, f"edge_{name}", size)
+
+
+def _quant_node(
+    graph: GraphBuilder, fixed: Fixed, x: str, name: str, size: int, rows: int | None = None
+) -> str:
+    """One Quant node; its output is `name` where free, else NAME_quantized."""
+    if fixed.signed and fixed.width == 1:
+        raise InputError(f"qonnx: {name}: a signed format of one bit means -1 and 1 to QONNX")
+    wide = graph.dtype != np.float32
+    if wide and fixed.width > FLOAT32_BITS:
+        raise InputError(
+            f"qonnx: {name} is rounded to {fixed}; Quant nodes give float32, which holds "
+            f"{FLOAT32_BITS} bits; narrow it"
+        )
     parameters = [
         graph.constant(f"{name}_{key}", value)
         for key, value in (("scale", fixed.lsb), ("zero", 0), ("bits", fixed.width))
     ]
-    wide = graph.dtype != np.float32
-    if wide and fixed.width > FLOAT32_BITS:
-        raise InputError(
-            f"qonnx: edge '{name}' is rounded to {fixed.width} bits; Quant nodes give float32, "
-            f"which holds {FLOAT32_BITS}; narrow it"
-        )
+    result = f"{name}_quantized" if name == x else name
     quantized = graph.add(
         "Quant",
         [x, *parameters],
-        f"{name}_quant" if wide else f"edge_{name}",
+        f"{result}_float32" if wide else result,
         size,
         kind=graph.element_kind(np.float32),
+        rows=rows,
         domain=QONNX_DOMAIN,
         signed=int(fixed.signed),
         narrow=int(fixed.signed and fixed.overflow is Overflow.SAT_SYM),
@@ -267,4 +310,4 @@ def _quant(graph: GraphBuilder, node: Node, x: str) -> str:
     )
     if not wide:
         return quantized
-    return graph.add("Cast", [quantized], f"edge_{name}", size, to=graph.kind)
+    return graph.add("Cast", [quantized], result, size, rows=rows, to=graph.kind)

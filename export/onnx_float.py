@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 OPSET = 17
 
-ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
+ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("Relu", {}),
     "leaky_relu": ("LeakyRelu", {"alpha": 0.01}),
     "softplus": ("Softplus", {}),

@@ -42,7 +42,7 @@ class GraphBuilder:
         self.inputs = [self._info(INPUTS, features)]
         self.outputs: list[Any] = []
 
-    def constant(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike = None) -> str:
+    def constant(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> str:
         """A constant tensor, written once under its name."""
         array = np.asarray(values, dtype=dtype or self.dtype)
         self.constants[name] = self._onnx.numpy_helper.from_array(array, name)
@@ -56,15 +56,16 @@ class GraphBuilder:
         size: int,
         *,
         kind: int | None = None,
+        rows: int | None = None,
         domain: str = "",
         **attributes: Any,
     ) -> str:
-        """A node with one output `name` of shape (N, size)."""
+        """A node with one output `name` of shape (N, size), or (rows, size) for a constant."""
         node = self._onnx.helper.make_node(
             op, inputs, [name], name=name, domain=domain, **attributes
         )
         self.nodes.append(node)
-        self.shapes[name] = self._info(name, size, kind)
+        self.shapes[name] = self._info(name, size, kind, rows)
         return name
 
     @property
@@ -112,9 +113,9 @@ class GraphBuilder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(model.SerializeToString(deterministic=True))
 
-    def _info(self, name: str, size: int, kind: int | None = None) -> Any:
-        kind = kind or self.kind
-        return self._onnx.helper.make_tensor_value_info(name, kind, [BATCH, size])
+    def _info(self, name: str, size: int, kind: int | None = None, rows: int | None = None) -> Any:
+        shape = [rows or BATCH, size]
+        return self._onnx.helper.make_tensor_value_info(name, kind or self.kind, shape)
 
 
 def properties_of(spec: InputSpec) -> dict[str, Any]:
