@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from naetrigger.training.chain import supports, walk
 from naetrigger.training.settings import Langevin
 
 Energy = Callable[[Tensor], Tensor]
@@ -22,7 +23,7 @@ Energy = Callable[[Tensor], Tensor]
 
 def sample(energy: Energy, start: Tensor, chain: Langevin, generator: torch.Generator) -> Tensor:
     """The ends of chains from `start`, shape (B, F); no gradient flows through them."""
-    return _walk(energy, start.detach(), chain, generator, differentiable=False).detach()
+    return _fastest(energy, start.detach(), chain, generator, differentiable=False).detach()
 
 
 def differentiable_sample(
@@ -33,7 +34,7 @@ def differentiable_sample(
     Where a step is not smooth: a clipped coordinate passes no gradient; a refused step passes
     the gradient of staying; the decision to accept has none of its own.
     """
-    return _walk(energy, start, chain, generator, differentiable=True)
+    return _fastest(energy, start, chain, generator, differentiable=True)
 
 
 def fresh_starts(
@@ -46,6 +47,19 @@ def fresh_starts(
         return low + (high - low) * unit
     normal = torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
     return _unit(normal) if chain.spherical else normal.clamp(low, high)
+
+
+def _fastest(
+    energy: Energy,
+    start: Tensor,
+    chain: Langevin,
+    generator: torch.Generator,
+    differentiable: bool,
+) -> Tensor:
+    model = supports(energy, chain)
+    if model is not None:
+        return walk(model, start, chain, generator, differentiable)
+    return _walk(energy, start, chain, generator, differentiable)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from naetrigger.training.langevin import differentiable_sample, fresh_starts, sample
-from naetrigger.training.settings import Langevin
 from scipy import special, stats
 from torch import Tensor
+
+from naetrigger.training.langevin import differentiable_sample, fresh_starts, sample
+from naetrigger.training.settings import Langevin
 
 N = 20_000
 F = 2

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from naetrigger.contracts.errors import InputError, TrainingDiverged
 from naetrigger.training import loop
 from naetrigger.training.loop import CURVES, TrainingResult, train
@@ -28,8 +29,6 @@ from naetrigger.training.settings import (
 from naetrigger.training.teacher import load_autoencoder, read_description
 
 from .conftest import SMALL_MODEL, SMALL_OBJECTIVES, surface
-
-
 
 
 class Killed(BaseException):
@@ -84,7 +83,7 @@ def test_every_objective_trains_and_its_teacher_loads(
     )
 
 
-@pytest.mark.parametrize("kill", [0, 1, 5, 6, 14, 24, 25, 26, 31])
+@pytest.mark.parametrize("kill", [0, 5, 6, 14, 24, 28])
 def test_killed_and_started_again_it_ends_with_the_same_bytes(
     tmp_path: Path, objective: ObjectiveSettings, kill: int
 ) -> None:
@@ -115,7 +114,9 @@ def test_killed_again_and_again_it_gets_there(tmp_path: Path) -> None:
 def test_killed_at_any_file_operation_it_ends_with_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    objective = SMALL_OBJECTIVES["wnae"]
+    objective = SMALL_OBJECTIVES["wnae"].model_copy(
+        update={"steps": 6, "checkpoint_every": 3, "baseline_steps": 2}
+    )
     run(tmp_path / "whole", objective)
     expected = contents(tmp_path / "whole")
     real = {name: getattr(Path, name) for name in ("replace", "unlink")}
@@ -146,7 +147,7 @@ def test_killed_at_any_file_operation_it_ends_with_the_same_bytes(
                 operations += 1
         run(folder, objective)
         assert contents(folder) == expected
-    assert operations >= 14
+    assert operations >= 11
 
 
 def test_the_seed_decides_everything(tmp_path: Path, objective: ObjectiveSettings) -> None:
@@ -265,7 +266,13 @@ def test_an_autoencoder_learns_the_surface(tmp_path: Path) -> None:
 
 def test_wnae_brings_its_samples_to_the_data(tmp_path: Path) -> None:
     objective = WnaeObjective(
-        steps=150, batch_size=64, validate_every=10, validation_size=200, baseline_steps=0
+        steps=120,
+        batch_size=64,
+        validate_every=10,
+        validation_size=100,
+        learning_rate=5e-3,
+        replay=Replay(size=500),
+        baseline_steps=0,
     )
     settings = TrainingSettings(model=ModelSettings(hidden=(16,), latent=2), objective=objective)
     fitted = train(settings, surface(1000, 1), surface(500, 2), tmp_path).teacher

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from naetrigger.training.models import build_model
 from naetrigger.training.negatives import sample_negatives
 from naetrigger.training.settings import Langevin, ModelSettings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from naetrigger.training.replay import ReplayBuffer
 from naetrigger.training.settings import Langevin, Replay
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+
 from naetrigger.training import settings as module
 from naetrigger.training.objectives import OBJECTIVES
 from naetrigger.training.settings import (
@@ -17,7 +19,6 @@ from naetrigger.training.settings import (
     TrainingSettings,
     WnaeObjective,
 )
-from pydantic import TypeAdapter, ValidationError
 
 ALL = (
     ModelSettings,

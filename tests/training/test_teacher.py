@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from naetrigger.contracts.errors import InputError
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder

@@ -8,9 +8,10 @@ import numpy as np
 import ot
 import pytest
 import torch
+from torch import Tensor
+
 from naetrigger.contracts.errors import InputError
 from naetrigger.training.transport import wasserstein2_squared
-from torch import Tensor
 
 
 def points(n: int, f: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:

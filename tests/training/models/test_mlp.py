@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+
 from naetrigger.training.models import MODELS, build_model
 from naetrigger.training.settings import ModelSettings
-from torch import nn
 
 
 def built(seed: int = 0, **options: object) -> nn.Module:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
+
 from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.training.langevin import sample
 from naetrigger.training.models import build_model
@@ -21,7 +23,6 @@ from naetrigger.training.settings import (
     WnaeObjective,
 )
 from naetrigger.training.transport import wasserstein2_squared
-from torch import Tensor
 
 SMOOTH = ModelSettings(hidden=(6,), latent=2, activation="softplus")
 KINKED = ModelSettings(hidden=(6,), latent=2, activation="relu")
@@ -176,9 +177,7 @@ def test_state_goes_over(objective: ObjectiveSettings) -> None:
     built.loss(model, batch(), a, torch.Generator().manual_seed(20))
     b.load(a.step, a.tensors())
     assert b.step == 8
-    losses = [
-        built.loss(model, batch(), s, torch.Generator().manual_seed(21)).loss for s in (a, b)
-    ]
+    losses = [built.loss(model, batch(), s, torch.Generator().manual_seed(21)).loss for s in (a, b)]
     assert torch.equal(*losses)
 
 
