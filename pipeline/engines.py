@@ -56,6 +56,7 @@ class EngineKind:
     load : makes it from the run folder
     isolated : runs in its own process
     traces : whether it is a TracingEngine
+    max_events : how many events of each process a verdict asks it for; None: all
     """
 
     name: str
@@ -65,15 +66,17 @@ class EngineKind:
     load: Callable[[Path], Engine]
     isolated: bool = False
     traces: bool = False
+    max_events: int | None = None
 
 
 def engine_named(name: str) -> EngineKind:
-    """A registered engine."""
-    if name not in ENGINES:
+    """A registered engine, or a baseline's."""
+    known = ENGINES | BASELINES
+    if name not in known:
         raise InputError(
             f"no engine '{name}'{suggestion(name, ENGINES)} (there are {', '.join(ENGINES)})"
         )
-    return ENGINES[name]
+    return known[name]
 
 
 def available(root: Path, model: str | None = None) -> list[str]:
@@ -171,21 +174,42 @@ def _fed_with_real(root: Path, engine: Any) -> Engine:
 
 
 @dataclass(frozen=True)
-class _TorchTeacher:
+class _TorchModel:
     model: Any
 
     def scores(self, inputs: npt.NDArray[np.float64]) -> Scores:
         import torch
 
-        with torch.no_grad():
-            x = torch.from_numpy(inputs.astype(np.float32))
-            return np.asarray(self.model.energy(x).numpy(), dtype=np.float64)
+        x = torch.from_numpy(inputs.astype(np.float32))
+        return np.asarray(self.model.scores(x).numpy(), dtype=np.float64)
 
 
-def _torch(root: Path) -> Engine:
+def _torch(root: Path, stem: str = "teacher") -> Engine:
     from naetrigger.training.teacher import load_autoencoder
 
-    return _fed_with_real(root, _TorchTeacher(load_autoencoder(root / "training")))
+    return _fed_with_real(root, _TorchModel(load_autoencoder(root / "training", stem)))
+
+
+def _torch_baseline(root: Path) -> Engine:
+    return _torch(root, "baseline_ae")
+
+
+def _onnx(root: Path) -> Engine:
+    from naetrigger.export.onnx_engines import OnnxModel
+
+    return _fed_with_real(root, OnnxModel(root / "export" / "onnx" / "teacher.onnx"))
+
+
+def _qcdq(root: Path) -> Engine:
+    from naetrigger.export.onnx_engines import QcdqModel
+
+    return _fed_with_real(root, QcdqModel(root / "export" / "onnx" / "student_qcdq.onnx"))
+
+
+def _qonnx(root: Path) -> Engine:
+    from naetrigger.export.onnx_engines import QonnxModel
+
+    return _fed_with_real(root, QonnxModel(root / "export" / "onnx" / "student_qonnx.onnx"))
 
 
 def _network(root: Path) -> Engine:
@@ -226,6 +250,13 @@ ENGINES: dict[str, EngineKind] = {
             load=_torch,
         ),
         EngineKind(
+            name="onnx",
+            model="teacher",
+            description="the float model in onnxruntime",
+            files=("export/onnx/teacher.onnx", _SPEC),
+            load=_onnx,
+        ),
+        EngineKind(
             name="network",
             model="student",
             description="the fixed-point network in pure integers, the reference",
@@ -243,6 +274,23 @@ ENGINES: dict[str, EngineKind] = {
             traces=True,
         ),
         EngineKind(
+            name="qcdq",
+            model="student",
+            description="the student as QCDQ ONNX in onnxruntime",
+            files=("export/onnx/student_qcdq.onnx", _SPEC),
+            load=_qcdq,
+            traces=True,
+        ),
+        EngineKind(
+            name="qonnx",
+            model="student",
+            description="the student as QONNX in the qonnx package",
+            files=("export/onnx/student_qonnx.onnx", _SPEC),
+            load=_qonnx,
+            traces=True,
+            max_events=2000,
+        ),
+        EngineKind(
             name="hls",
             model="student",
             description="hls4ml's C++ with ap_fixed types, compiled",
@@ -257,5 +305,15 @@ ENGINES: dict[str, EngineKind] = {
             files=("export/rtl/rtl.json", "export/rtl/logic.json"),
             load=_rtl,
         ),
+    )
+}
+
+BASELINES: dict[str, EngineKind] = {
+    "baseline_ae": EngineKind(
+        name="baseline_ae",
+        model="teacher",
+        description="the plain autoencoder trained beside the teacher",
+        files=("training/baseline_ae.json", "training/baseline_ae.safetensors", _SPEC),
+        load=_torch_baseline,
     )
 }

@@ -29,7 +29,8 @@ from naetrigger.pipeline.run_folder import (
     open_run,
     write_recipe,
 )
-from naetrigger.pipeline.stages import STAGES, Stage, Work
+from naetrigger.pipeline.stages import STAGES, Stage
+from naetrigger.pipeline.work import Work
 
 log = logging.getLogger(__name__)
 

@@ -14,22 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from naetrigger.contracts.manifest import Manifest, sha256_of, stage_key
-from naetrigger.contracts.progress import Progress
+from naetrigger.pipeline.export_stage import run_export
 from naetrigger.pipeline.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a stage is given.
-
-    root : the run folder, with the folders of all finished stages
-    folder : where to write; it may hold what an interrupted run of the same stage left
-    """
-
-    recipe: Recipe
-    root: Path
-    folder: Path
-    progress: Progress
+from naetrigger.pipeline.student_stage import run_student
+from naetrigger.pipeline.validation_stage import run_validation
+from naetrigger.pipeline.work import Work
 
 
 def _no_sources(recipe: Recipe) -> Mapping[str, Path]:
@@ -107,20 +96,13 @@ def _run_data(work: Work) -> None:
 def _run_training(work: Work) -> None:
     import numpy as np
 
-    from naetrigger.contracts.events import read_events
-    from naetrigger.firmware_configs.input_spec import load_input_spec
     from naetrigger.training.loop import train
     from naetrigger.training.settings import TrainingSettings
 
-    data = work.root / "data"
-    spec = load_input_spec(str(data / "input_spec.yaml"))
-    (training,), (validation,) = (
-        read_events(data / name) for name in ("train.h5", "validation.h5")
-    )
+    recipe, spec = work.recipe, work.spec
+    (training,), (validation,) = work.events("train"), work.events("validation")
     train(
-        TrainingSettings(
-            model=work.recipe.model, objective=work.recipe.objective, seed=work.recipe.seed
-        ),
+        TrainingSettings(model=recipe.model, objective=recipe.objective, seed=recipe.seed),
         spec.inputs(training.values).astype(np.float32),
         spec.inputs(validation.values).astype(np.float32),
         work.folder,
@@ -130,6 +112,22 @@ def _run_training(work: Work) -> None:
         progress=work.progress,
     )
 
+
+def _board_source(recipe: Recipe) -> Mapping[str, Path]:
+    board = recipe.firmware.board
+    return {board: Path(board)} if board.endswith((".yaml", ".yml")) else {}
+
+
+def _validation_settings(recipe: Recipe) -> dict[str, Any]:
+    return {
+        **recipe.model_dump(mode="json", include={"name", "validation"}),
+        "source": recipe.data.source,
+        "reweight": recipe.data.reweight,
+        "score": recipe.model.score,
+    }
+
+
+_SAMPLES = ("data/train.h5", "data/validation.h5", "data/input_spec.yaml")
 
 DATA = Stage(
     name="data",
@@ -143,8 +141,30 @@ TRAINING = Stage(
     settings=_section("model", "objective"),
     run=_run_training,
     packages=("numpy", "torch"),
-    reads=("data/train.h5", "data/validation.h5", "data/input_spec.yaml"),
+    reads=_SAMPLES,
     resumes=True,
 )
+STUDENT = Stage(
+    name="student",
+    settings=_section("student", "objective"),  # of the objective, the chain
+    run=run_student,
+    packages=("numpy", "scipy", "torch", "tensorflow", "tf_keras", "qkeras"),
+    reads=(*_SAMPLES, "training/teacher.*"),
+)
+EXPORT = Stage(
+    name="export",
+    settings=_section("firmware"),
+    run=run_export,
+    packages=("numpy", "onnx", "onnxruntime", "qonnx", "hls4ml", "alkaid"),
+    reads=(*_SAMPLES, "training/teacher.*", "student/*"),
+    sources=_board_source,
+)
+VALIDATION = Stage(
+    name="validation",
+    settings=_validation_settings,
+    run=run_validation,
+    packages=("numpy", "scipy", "matplotlib", "mplhep"),
+    reads=("data/*", "training/*", "student/*", "export/*"),
+)
 
-STAGES: tuple[Stage, ...] = (DATA, TRAINING)
+STAGES: tuple[Stage, ...] = (DATA, TRAINING, STUDENT, EXPORT, VALIDATION)

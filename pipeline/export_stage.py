@@ -1,0 +1,115 @@
+"""The export stage: one network in every form, and the proof that all forms are one.
+
+Writes ``network/`` (the reference), ``hls/``, ``rtl/``, ``onnx/``, ``vectors.npz`` (input words and
+the scores they must give), ``board.yaml`` and ``agreement.json``. Fails, naming event and layer,
+if two engines of the student differ on any vector.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from naetrigger.contracts.fixed_point import Integers
+from naetrigger.contracts.network import FixedPointNetwork, load_network, save_network
+from naetrigger.firmware_configs.board import load_board
+from naetrigger.pipeline import engines
+from naetrigger.pipeline.work import Work, run_view
+
+
+def run_export(work: Work) -> None:
+    """Write every target, compile the emulation, and compare all engines."""
+    network = load_network(work.root / "student" / "network")
+    (train,) = work.events("train")
+    steps = len(WRITERS) + 1
+    work.progress.start("export", steps)
+    save_network(network, work.folder / "network")
+    vectors = _vectors(work, network, work.spec.mantissas(train.values))
+    for done, write in enumerate(WRITERS, start=1):
+        write(work, network, vectors)
+        work.progress.update(done)
+    with run_view(work, "export") as view:
+        pairs = _proved_equal(view, network, vectors)
+    work.progress.update(steps)
+    _write_json(work.folder / "agreement.json", [pair.model_dump(mode="json") for pair in pairs])
+
+
+def _vectors(work: Work, network: FixedPointNetwork, events: Integers) -> Integers:
+    from naetrigger.export.vectors import agreement_vectors
+
+    rng = np.random.default_rng([work.recipe.seed, 2])
+    vectors = agreement_vectors(network, work.recipe.firmware.vectors, rng, events)
+    np.savez(work.folder / "vectors.npz", inputs=vectors, scores=network.scores(vectors))
+    return vectors
+
+
+def _write_hls(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
+    from naetrigger.export.hls import compile_library, write_hls
+
+    firmware = work.recipe.firmware
+    write_hls(network, work.folder / "hls", load_board(firmware.board), firmware, vectors)
+    compile_library(work.folder / "hls", firmware.compiler)
+
+
+def _write_rtl(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
+    from naetrigger.export.rtl import write_rtl
+
+    del vectors
+    firmware = work.recipe.firmware
+    write_rtl(network, work.folder / "rtl", load_board(firmware.board), firmware)
+
+
+def _write_onnx(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
+    from naetrigger.export.onnx_fixed import write_qcdq, write_qonnx
+    from naetrigger.export.onnx_float import teacher_network, write_float_onnx
+    from naetrigger.training.teacher import load_autoencoder
+
+    del vectors
+    folder = work.folder / "onnx"
+    folder.mkdir()
+    teacher = load_autoencoder(work.root / "training")
+    write_float_onnx(folder / "teacher.onnx", teacher_network(teacher), work.spec)
+    write_qcdq(folder / "student_qcdq.onnx", network, work.spec)
+    write_qonnx(folder / "student_qonnx.onnx", network, work.spec)
+
+
+def _write_board(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
+    del network, vectors
+    document = load_board(work.recipe.firmware.board).model_dump(mode="json")
+    text = yaml.safe_dump(document, sort_keys=False, width=100)
+    (work.folder / "board.yaml").write_text(text, encoding="utf-8")
+
+
+WRITERS = (_write_board, _write_onnx, _write_rtl, _write_hls)
+
+
+def _proved_equal(root: Path, network: FixedPointNetwork, vectors: Integers) -> list[Any]:
+    """Every pair of student engines on the vectors; AgreementError unless all are equal."""
+    from naetrigger.validation.agreement import require_agreement
+
+    names = engines.available(root, "student")
+    scores = {name: engines.score(root, name, vectors) for name in names}
+
+    def trace_of(name: str, rows: Any) -> dict[str, Integers]:
+        layers = engines.trace(root, name, vectors[rows])
+        return layers or {network.output: scores[name][rows][:, None]}
+
+    pairs = require_agreement(scores, trace_of)
+    return [
+        pair.model_copy(
+            update={
+                "a": f"student/{pair.a}",
+                "b": f"student/{pair.b}",
+                "events": "test vectors",
+            }
+        )
+        for pair in pairs
+    ]
+
+
+def _write_json(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

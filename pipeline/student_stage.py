@@ -1,0 +1,36 @@
+"""The student stage: the trained teacher becomes a compact fixed-point network."""
+
+from __future__ import annotations
+
+from naetrigger.pipeline.work import Work
+
+NEGATIVES = 4000  # samples of the teacher's own density that the student meets
+
+
+def run_student(work: Work) -> None:
+    """Train the student on background, on points around it, and on the teacher's answers."""
+    import torch
+
+    from naetrigger.export.distil import train_student
+    from naetrigger.export.student_task import autoencoder_teacher, student_task
+    from naetrigger.training.negatives import sample_negatives
+    from naetrigger.training.settings import Langevin
+    from naetrigger.training.teacher import load_autoencoder
+
+    recipe, spec = work.recipe, work.spec
+    (train,), (validation,) = work.events("train"), work.events("validation")
+    model = load_autoencoder(work.root / "training")
+    chain = getattr(recipe.objective, "chain", Langevin())
+    generator = torch.Generator().manual_seed(recipe.seed)
+    negatives = sample_negatives(model, chain, NEGATIVES, generator).numpy()
+    task = student_task(
+        autoencoder_teacher(model),
+        spec.fixed,
+        spec.columns,
+        (spec.inputs(train.values), train.weights),
+        (spec.inputs(validation.values), validation.weights),
+        recipe.student.points,
+        recipe.seed,
+        negatives,
+    )
+    train_student(task, recipe.student, recipe.seed, work.folder, work.progress)

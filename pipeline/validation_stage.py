@@ -1,0 +1,106 @@
+"""The validation stage: every engine scores the test sample, and the verdict is drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naetrigger.contracts.events import Events
+from naetrigger.contracts.manifest import read_manifest
+from naetrigger.contracts.network import load_network
+from naetrigger.firmware_configs.board import load_board
+from naetrigger.pipeline import engines
+from naetrigger.pipeline.work import Work
+
+BASELINE = "baseline_ae"
+
+
+def run_validation(work: Work) -> None:
+    """Score, compare, judge, and write the report."""
+    from naetrigger.validation.inputs import ValidationInputs
+    from naetrigger.validation.report.schema import PairAgreement
+    from naetrigger.validation.stage import validate
+
+    root, recipe, spec = work.root, work.recipe, work.spec
+    (train,), test = work.events("train"), work.events("test")
+    network = load_network(root / "export" / "network")
+    pairs = json.loads((root / "export" / "agreement.json").read_text(encoding="utf-8"))
+    inputs = ValidationInputs(
+        events=test,
+        inputs={events.process: spec.inputs(events.values) for events in test},
+        training_inputs=spec.inputs(train.values),
+        training_weights=train.weights,
+        scores=_all_scores(work, test),
+        score_scale=network.score_scale,
+        score_name=recipe.model.score,
+        score_format=network[network.output].type,
+        recipe=recipe.name,
+        sample=_label(test[0], recipe.data.source),
+        seed=recipe.seed,
+        versions=_versions(root),
+        reweight=recipe.data.reweight,
+        agreement=[PairAgreement.model_validate(pair) for pair in pairs],
+        firmware=_estimates(root),
+        board=load_board(str(root / "export" / "board.yaml")),
+        curves=root / "training" / "curves.csv",
+    )
+    validate(recipe.validation, inputs, work.folder, work.progress)
+
+
+def _all_scores(work: Work, test: list[Events]) -> dict[str, dict[str, dict[str, Any]]]:
+    """model -> engine -> process -> scores, of every engine whose files are there."""
+    words = {events.process: work.spec.mantissas(events.values) for events in test}
+    names = engines.available(work.root)
+    work.progress.start("scoring", len(names))
+    scores: dict[str, dict[str, dict[str, Any]]] = {}
+    for done, name in enumerate(names, start=1):
+        kind = engines.engine_named(name)
+        limited = {process: x[: kind.max_events] for process, x in words.items()}
+        scores.setdefault(kind.model, {})[name] = _scores_of(work.root, name, limited)
+        work.progress.update(done)
+    if (work.root / "training" / f"{BASELINE}.json").exists():
+        scores[BASELINE] = {"torch": _scores_of(work.root, BASELINE, words)}
+    return scores
+
+
+def _scores_of(root: Path, name: str, words: dict[str, Any]) -> dict[str, Any]:
+    """Scores by process; the engine is loaded and asked once."""
+    together = np.concatenate(list(words.values()))
+    scores = engines.score(root, name, together)
+    ends = np.cumsum([len(x) for x in words.values()])
+    return dict(zip(words, np.split(scores, ends[:-1]), strict=True))
+
+
+def _estimates(root: Path) -> list[Any]:
+    from naetrigger.export.rtl import read_estimate
+    from naetrigger.validation.report.schema import FirmwareEstimate
+
+    rtl = read_estimate(root / "export" / "rtl")
+    return [
+        FirmwareEstimate(
+            target="rtl",
+            source="estimate",
+            latency_cycles=rtl.latency_cycles,
+            clock_ns=rtl.clock_ns,
+            latency_ns=rtl.latency_cycles * rtl.clock_ns,
+            initiation_interval=rtl.initiation_interval,
+            lut=rtl.lut,
+            ff=rtl.ff,
+            dsp=rtl.dsp,
+        )
+    ]
+
+
+def _label(events: Events, source: str) -> str:
+    """What the sample is: its source and, for simulation, the generator."""
+    generator = events.attributes.get("generator")
+    return f"{source}: {generator}" if generator else source
+
+
+def _versions(root: Path) -> dict[str, str]:
+    """Package versions that the finished stages were made with."""
+    stages = read_manifest(root).stages.values()
+    return {name: version for stage in stages for name, version in stage.versions.items()}

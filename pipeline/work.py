@@ -1,0 +1,48 @@
+"""What a stage is given to work with, and how it sees the files of stages before it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from naetrigger.contracts.events import Events, read_events
+from naetrigger.contracts.progress import Progress
+from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
+from naetrigger.pipeline.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Work:
+    """One stage at work.
+
+    root : the run folder, with the folders of all finished stages
+    folder : where to write; it may hold what an interrupted run of the same stage left
+    """
+
+    recipe: Recipe
+    root: Path
+    folder: Path
+    progress: Progress
+
+    @property
+    def spec(self) -> InputSpec:
+        """The inputs, as the data stage settled them."""
+        return load_input_spec(str(self.root / "data" / "input_spec.yaml"))
+
+    def events(self, name: str) -> list[Events]:
+        """One of the samples 'train', 'validation' (one process each) and 'test'."""
+        return read_events(self.root / "data" / f"{name}.h5")
+
+
+@contextmanager
+def run_view(work: Work, stage: str) -> Iterator[Path]:
+    """A folder that looks like the run folder with this stage finished, for engines to read."""
+    with tempfile.TemporaryDirectory(prefix="naetrigger-") as view:
+        for path in work.root.iterdir():
+            if path.is_dir() and not path.name.startswith(".") and path.name != stage:
+                (Path(view) / path.name).symlink_to(path.resolve())
+        (Path(view) / stage).symlink_to(work.folder.resolve())
+        yield Path(view)
