@@ -430,7 +430,7 @@ def _warn_beyond_bounds(objective: ObjectiveSettings, inputs: npt.NDArray[np.flo
         return
     low, high = objective.chain.bounds
     share = float(((inputs < low) | (inputs > high)).any(axis=1).mean())
-    if share > 0.01:
+    if share > 0.05:
         log.warning(
             "%.1f%% of training events lie beyond objective.chain.bounds (%g, %g), where no "
             "chain can go: standardise the inputs or widen the bounds",
