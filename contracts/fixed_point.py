@@ -182,7 +182,7 @@ def _round_real(scaled: Floats, rounding: Rounding) -> Integers:
 
 def _round_shift(mantissas: Integers, drop: int, rounding: Rounding) -> Integers:
     """mantissas / 2**drop, rounded."""
-    if drop > 62:  # a mantissa is below 2**62, so this is less than half an LSB
+    if drop > 63:  # a mantissa is below 2**63, so this is less than half an LSB
         return mantissas >> 63 if rounding is Rounding.TRN else np.zeros_like(mantissas)
     floor = mantissas >> drop
     if rounding is Rounding.TRN:

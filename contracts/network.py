@@ -24,6 +24,7 @@ and ``network.npz`` (arrays ``NODE.weights`` and ``NODE.bias``, int64 mantissas)
 from __future__ import annotations
 
 import json
+import math
 import re
 import zipfile
 from collections.abc import Mapping
@@ -56,6 +57,7 @@ OPERANDS = {
     "sum": 1,
 }
 FLOAT32_BITS, FLOAT64_BITS = 24, 53
+MAX_SIZE = 65536
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,10 @@ class FixedPointNetwork:
     def trace(self, inputs: Integers) -> dict[str, Integers]:
         """Mantissas on every edge for input mantissas of shape (N, F)."""
         first = self.input
+        if np.asarray(inputs).dtype.kind not in "iu":
+            raise InputError(
+                f"network: inputs must be integer mantissas: {np.asarray(inputs).dtype}"
+            )
         inputs = np.asarray(inputs, dtype=np.int64)
         if inputs.ndim != 2 or inputs.shape[1] != first.size:
             raise InputError(f"network: inputs must have shape (N, {first.size}): {inputs.shape}")
@@ -327,10 +333,13 @@ def _bounds_of(
             f"network: {node.name}: partial sums reach {partial_low} to {partial_high} * "
             f"2^-{fraction}, which needs more than {MAX_WIDTH} bits; narrow its weights or inputs"
         ) from error
-    low_cast, high_cast = (
-        node.type.saturates(np.array([end], dtype=np.int64), fraction)[0]
-        for end in (min(low), max(high))
-    )
+    try:
+        low_cast, high_cast = (
+            node.type.saturates(np.array([end], dtype=np.int64), fraction)[0]
+            for end in (min(low), max(high))
+        )
+    except OverflowError as error:
+        raise InputError(f"network: {node.name}: {node.type}: {error}") from error
     float_bits = max(-partial_low, partial_high).bit_length()
     return Bounds(
         tuple(low), tuple(high), fraction, accumulator, bool(low_cast or high_cast), float_bits
@@ -361,6 +370,8 @@ def _problems(network: FixedPointNetwork) -> list[str]:
             continue
         problems.extend(f"{where}: {text}" for text in _node_problems(node, sizes))
         sizes[node.name] = node.size
+    if not (math.isfinite(network.score_scale) and network.score_scale > 0):
+        problems.append(f"score_scale must be positive and finite, got {network.score_scale}")
     if sizes.get(network.output) != 1:
         problems.append(f"the output '{network.output}' must be a node of size 1")
     return problems
@@ -369,6 +380,12 @@ def _problems(network: FixedPointNetwork) -> list[str]:
 def _node_problems(node: Node, sizes: Mapping[str, int]) -> list[str]:
     problems = []
     operands = [sizes[name] for name in node.inputs]
+    if not 1 <= node.size <= MAX_SIZE:
+        problems.append(f"size must be 1 to {MAX_SIZE}, got {node.size}")
+    if node.weights is not None and node.op not in ("dense", "sum"):
+        problems.append(f"{node.op} takes no weights")
+    if node.bias is not None and node.op != "dense":
+        problems.append(f"{node.op} takes no bias")
     if node.op == "dense":
         if node.weights is None or node.weights.shape != (operands[0], node.size):
             problems.append(f"weights must have shape ({operands[0]}, {node.size})")
@@ -448,7 +465,16 @@ def load_network(folder: Path) -> FixedPointNetwork:
         )
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        zipfile.BadZipFile,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise InputError(f"{folder}: not a readable network ({error!r})") from error
 
 
