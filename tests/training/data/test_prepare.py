@@ -1,0 +1,151 @@
+"""The data stage: what is written where, and that no signal gets near a training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.events import Events, read_events, write_events
+from naetrigger.firmware_configs.input_spec import load_input_spec
+from naetrigger.training.data.prepare import prepare, reweighted
+from naetrigger.training.data.settings import DataSettings
+
+
+def events(process: str, role: str, n: int, pt_scale: float, seed: int) -> Events:
+    rng = np.random.default_rng(seed)
+    return Events(
+        process,
+        role,
+        ("a", "b", "c"),
+        rng.normal(2.0, 0.3, (n, 3)).astype(np.float32),
+        rng.uniform(0.5, 1.5, n),
+        np.arange(n, dtype=np.uint64) // 2,
+        ("jet_pt",),
+        rng.exponential(pt_scale, (n, 1)).astype(np.float32),
+    )
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "events.h5"
+    signals = [events(f"s{i}", "signal", 100 * i, 200.0, i) for i in (1, 2)]
+    write_events(path, [events("qcd", "background", 4000, 100.0, 0), *signals])
+    return path
+
+
+def prepared(folder: Path, **settings: object) -> Path:
+    out = folder / "data"
+    out.mkdir()
+    prepare(DataSettings.model_validate(settings), out)
+    return out
+
+
+def test_signals_are_in_the_test_sample_alone(tmp_path: Path, source: Path) -> None:
+    out = prepared(tmp_path, source=str(source))
+    (train,), (validation,) = read_events(out / "train.h5"), read_events(out / "validation.h5")
+    test, s1, s2 = read_events(out / "test.h5")
+    assert {train.process, validation.process, test.process} == {"qcd"}
+    assert (s1.process, s2.process, len(s1), len(s2)) == ("s1", "s2", 100, 200)
+    assert len(train) + len(validation) + len(test) == 4000
+    ids = [set(part.event_ids.tolist()) for part in (train, validation, test)]
+    assert not ids[0] & ids[1] | ids[0] & ids[2] | ids[1] & ids[2]
+    assert abs(len(train) / 4000 - 0.6) < 0.05  # 2000 ids: sigma 0.011
+
+
+def test_split_does_not_depend_on_the_order(tmp_path: Path, source: Path) -> None:
+    (first,) = read_events(prepared(tmp_path, source=str(source)) / "train.h5")
+    background, *signals = read_events(source)
+    shuffled = tmp_path / "other"
+    shuffled.mkdir()
+    write_events(shuffled / "e.h5", [background.select(np.arange(4000)[::-1]), *signals])
+    (second,) = read_events(prepared(shuffled, source=str(shuffled / "e.h5")) / "train.h5")
+    assert sorted(first.event_ids.tolist()) == sorted(second.event_ids.tolist())
+
+
+def test_spec_is_derived_from_training_background(tmp_path: Path, source: Path) -> None:
+    out = prepared(tmp_path, source=str(source), columns=["c", "a"], log_columns=["c"])
+    spec = load_input_spec(str(out / "input_spec.yaml"))
+    assert spec.columns == ("c", "a")
+    assert [f.offline for f in spec.features] == ["log", "none"]
+    (train,) = read_events(out / "train.h5")
+    assert train.columns == ("c", "a")
+    assert train.context_columns == ("b", "jet_pt")
+    spread = spec.inputs(train.values).std(axis=0)
+    assert np.all((spread > 0.45) & (spread < 1.1))
+    counts = json.loads((out / "counts.json").read_text())
+    assert counts["test"]["s1"]["events"] == 100
+    assert set(counts["train"]["qcd"]["saturated_fraction"]) == {"c", "a"}
+
+
+def test_given_spec_chooses_the_columns(tmp_path: Path, source: Path) -> None:
+    first = prepared(tmp_path, source=str(source), columns=["b"])
+    again = tmp_path / "again"
+    again.mkdir()
+    spec = str(first / "input_spec.yaml")
+    out = prepared(again, source=str(source), input_spec=spec)
+    assert read_events(out / "train.h5")[0].columns == ("b",)
+    with pytest.raises(InputError, match="are not the inputs of"):
+        prepare(DataSettings(source=str(source), input_spec=spec, columns=("a",)), out)
+
+
+def test_reweighting_brings_the_signals_spectrum() -> None:
+    background = events("qcd", "background", 40000, 100.0, 0)
+    signals = [events("s", "signal", 4000, 200.0, 1)]
+    weighted = reweighted(background, signals, "jet_pt")
+    x = weighted.column("jet_pt")
+    target = signals[0].column("jet_pt")
+    weights = signals[0].weights
+    assert weighted.weights.mean() == pytest.approx(1)
+    assert np.all(weighted.weights > 0)
+    mean = np.average(np.minimum(x, 600), weights=weighted.weights)
+    # bins of 5% of the signal, the spectrum inside the last one stays the background's
+    assert mean == pytest.approx(np.average(np.minimum(target, 600), weights=weights), rel=0.05)
+    assert np.average(x) < 0.6 * mean
+
+
+def test_reweighting_leaves_the_test_sample(tmp_path: Path, source: Path) -> None:
+    out = prepared(tmp_path, source=str(source), reweight="jet_pt")
+    test = read_events(out / "test.h5")[0]
+    assert 0.5 <= test.weights.min() < test.weights.max() <= 1.5
+    (train,) = read_events(out / "train.h5")
+    assert train.weights.max() > 1.6
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"reweight": "mass"}, "no column 'mass'"),
+        ({"reweight": "jet_pt", "signals": []}, "needs at least one signal"),
+        ({"max_background": 50}, "at least 20 are needed"),
+        ({"columns": ["a", "z"]}, "no column 'z'"),
+        ({"log_columns": ["z"]}, "not among the inputs"),
+        ({"input_spec": "nothing"}, "no shipped input 'nothing'"),
+    ],
+)
+def test_problems_are_named(
+    tmp_path: Path, source: Path, settings: dict[str, object], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        prepared(tmp_path, source=str(source), **settings)
+
+
+def test_limits(tmp_path: Path, source: Path) -> None:
+    out = prepared(tmp_path, source=str(source), max_background=1000, max_signal=30)
+    test = read_events(out / "test.h5")
+    assert [len(s) for s in test[1:]] == [30, 30]
+    assert (
+        sum(len(read_events(out / f"{n}.h5")[0]) for n in ("train", "validation", "test")) == 1000
+    )
+
+
+def test_log_of_a_negative_value_names_process_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "events.h5"
+    bad = events("s", "signal", 100, 200.0, 1)
+    bad.values[7, 1] = -1
+    write_events(path, [events("qcd", "background", 500, 100.0, 0), bad])
+    with pytest.raises(InputError, match="s: column 'b': log needs positive values, row 7"):
+        prepared(tmp_path, source=str(path), log_columns=["b"])

@@ -1,0 +1,141 @@
+"""Reading events: what a CSV file may look like, and what is said of one that may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.events import Events, write_events
+from naetrigger.training.data.readers import read_csv, read_source, source_files
+from naetrigger.training.data.settings import DataSettings
+
+HEADER = "pt,eta,weight,event_id\n"
+
+
+def csv_file(folder: Path, text: str, name: str = "events.csv") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_columns_weights_and_ids(tmp_path: Path) -> None:
+    big = 2**64 - 1
+    path = csv_file(tmp_path, HEADER + f"1.5,-2,0.5,{big}\n3,4e1,2,0\n")
+    events = read_csv(path, "bkg", "background")
+    assert events.columns == ("pt", "eta")
+    np.testing.assert_array_equal(events.values, np.float32([[1.5, -2], [3, 40]]))
+    np.testing.assert_array_equal(events.weights, [0.5, 2])
+    assert events.event_ids.tolist() == [big, 0]
+
+
+def test_without_weights_and_ids(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "\ufeff a , b\n1,2\n3,4\n\n")
+    events = read_csv(path, "bkg", "background")
+    assert events.columns == ("a", "b")
+    assert events.weights.tolist() == [1, 1]
+    assert events.event_ids.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        (HEADER, "holds no events"),
+        ("1.0,2.0\n3,4\n", "line 1 holds numbers"),
+        ("a,a\n1,2\n", "'a' stands twice"),
+        ("a,\n1,2\n", "needs a name"),
+        ("a,b\n1,2\n3\n", r"line 3: expected 2 columns \(a, b\), got 1"),
+        ("a,b\n1,2\n3,4,5\n", "line 3: expected 2 columns"),
+        ("a,b\n1,2,3\n4,5,6\n", "line 2: expected 2 columns"),
+        ("a,b\n1,2\n3,high\n", "line 3: column 'b': must be a number, got 'high'"),
+        ("a,b\n1,2\n3,\n", "line 3: column 'b': must be a number, got ''"),
+        ("a,b\n1,2\n3,nan\n", "NaN or infinite, the first in row 1, column 'b'"),
+        ("a,b\n1,inf\n", "NaN or infinite, the first in row 0, column 'b'"),
+        ("a,weight\n1,0\n", "weights are not positive"),
+        ("a,weight\n1,-1\n", "weights are not positive"),
+        ("a,event_id\n1,-5\n", "column 'event_id' must hold whole numbers"),
+        ("a,event_id\n1,2.5\n", "column 'event_id' must hold whole numbers"),
+    ],
+)
+def test_bad_csv(tmp_path: Path, text: str, said: str) -> None:
+    path = csv_file(tmp_path, text)
+    with pytest.raises(InputError, match=said) as raised:
+        read_csv(path, "bkg", "background")
+    assert str(path) in str(raised.value)
+
+
+def test_missing_and_binary_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_csv(tmp_path / "absent.csv", "bkg", "background")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(InputError, match="cannot be read as text"):
+        read_csv(tmp_path / "binary.csv", "bkg", "background")
+
+
+def test_csv_source(tmp_path: Path) -> None:
+    background = csv_file(tmp_path, "a,b\n1,2\n", "qcd.csv")
+    signal = csv_file(tmp_path, "b,a\n1,2\n", "tops.csv")
+    settings = DataSettings(source=str(background), signals={"top": str(signal)})
+    found, (top,) = read_source(settings)
+    assert (found.process, found.role) == ("qcd", "background")
+    assert (top.process, top.role) == ("top", "signal")
+    assert set(source_files(settings).values()) == {background, signal}
+
+
+def test_signal_with_other_columns(tmp_path: Path) -> None:
+    background = csv_file(tmp_path, "a,b\n1,2\n", "qcd.csv")
+    signal = csv_file(tmp_path, "a,c\n1,2\n", "tops.csv")
+    with pytest.raises(InputError, match="b, c is in one of them"):
+        read_source(DataSettings(source=str(background), signals={"top": str(signal)}))
+
+
+def sample(process: str, role: str) -> Events:
+    return Events(
+        process,
+        role,
+        ("a",),
+        np.ones((3, 1), np.float32),
+        np.ones(3),
+        np.arange(3, dtype=np.uint64),
+    )
+
+
+def test_hdf5_source(tmp_path: Path) -> None:
+    path = tmp_path / "events.h5"
+    write_events(
+        path, [sample("qcd", "background"), sample("s1", "signal"), sample("s2", "signal")]
+    )
+    background, signals = read_source(DataSettings(source=str(path)))
+    assert background.process == "qcd"
+    assert [s.process for s in signals] == ["s1", "s2"]
+    _, signals = read_source(DataSettings(source=str(path), signals=("s2",)))
+    assert [s.process for s in signals] == ["s2"]
+    with pytest.raises(InputError, match="no process 's3'; did you mean"):
+        read_source(DataSettings(source=str(path), signals=("s3",)))
+    with pytest.raises(InputError, match="'qcd' is the background"):
+        read_source(DataSettings(source=str(path), signals=("qcd",)))
+
+
+def test_which_background(tmp_path: Path) -> None:
+    path = tmp_path / "events.h5"
+    write_events(path, [sample("qcd", "background"), sample("tops", "background")])
+    with pytest.raises(InputError, match="2 processes of role background"):
+        read_source(DataSettings(source=str(path)))
+    background, _ = read_source(DataSettings(source=str(path), background="tops"))
+    assert background.process == "tops"
+
+
+def test_truncated_hdf5(tmp_path: Path) -> None:
+    path = tmp_path / "events.h5"
+    write_events(path, [sample("qcd", "background")])
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match="truncated or not HDF5"):
+        read_source(DataSettings(source=str(path)))
+
+
+def test_unknown_sample() -> None:
+    with pytest.raises(InputError, match="no shipped sample 'jet'"):
+        read_source(DataSettings(source="jet"))
