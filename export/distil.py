@@ -122,9 +122,7 @@ def with_formats(student: Student, task: StudentTask, settings: StudentSettings)
         edge = None
         if layer.edge != "output":
             values = edges[layer.edge]
-            edge = edge_type(
-                layer.name, layer.edge, layer.relu, values, task.input_type, settings
-            )
+            edge = edge_type(layer.name, layer.edge, layer.relu, values, task.input_type, settings)
         layers.append(replace(layer, weight_type=weight, bias_type=bias, type=edge))
     return replace(student, layers=tuple(layers))
 
@@ -283,13 +281,11 @@ class _Run:
         libs = libraries()
         self.tf = libs.tf
         self.start = student
-        x, tensors = keras_graph(student, quantized=quantized)
+        x, tensors = keras_graph(student, quantized=quantized, clip=True)
         vector = next(la.edge for la in reversed(student.layers))
         outputs = [tensors[SCORE]] + ([tensors[vector]] if vector in tensors else [])
-        if not quantized:
-            outputs = [tensors[SCORE]] + outputs[1:]
         self.model = libs.keras.Model(x, outputs)
-        self.loss = _loss(student, task, settings, libs.tf)
+        self.loss = _loss(student, task, settings, quantized, libs.tf)
         self.optimizer = libs.keras.optimizers.Adam(1e-3)
         self.optimizer.build(self.model.trainable_variables)
         self.limits = _limits(student, self.model) if quantized else []
@@ -308,7 +304,8 @@ class _Run:
     def student(self) -> Student:
         layers = []
         for layer in self.start.layers:
-            weights, bias = self.model.get_layer(layer.name).get_weights()
+            dense = self.model.get_layer(layer.name)
+            weights, bias = dense.kernel.numpy(), dense.bias.numpy()
             layers.append(replace(layer, weights=weights, bias=bias))
         return replace(self.start, layers=tuple(layers))
 
@@ -350,7 +347,7 @@ def _limits(student: Student, model: Any) -> list[tuple[Any, float, float]]:
 
 
 def _loss(
-    student: Student, task: StudentTask, settings: StudentSettings, tf: Any
+    student: Student, task: StudentTask, settings: StudentSettings, quantized: bool, tf: Any
 ) -> Callable[..., Any]:
     """(score sums, [vector], targets, teacher's vectors) -> loss of each event, shape (B,)."""
     background = task.train
@@ -367,9 +364,12 @@ def _loss(
     floor = settings.loss.score_floor * max(median, 1e-6 * float(background.scores.max()))
     origin = background.x if background.vector.shape == background.x.shape else 0.0
     spread = float(np.mean((background.vector - origin) ** 2)) or 1.0
+    kind = student.layers[-1].type
+    low, high = (kind.min, kind.max) if quantized and kind else (-math.inf, math.inf)
 
     def distillation(total: Any, found: Any, scores: Any, vector: Any) -> Any:
-        of_vector = tf.reduce_mean(tf.square(found[0] - vector), axis=1) / spread
+        target = tf.clip_by_value(vector, low, high)
+        of_vector = tf.reduce_mean(tf.square(found[0] - target), axis=1) / spread
         of_score = tf.square(tf.math.log(factor * total + floor) - tf.math.log(scores + floor))
         return settings.loss.vector * of_vector + settings.loss.score * of_score
 

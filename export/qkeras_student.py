@@ -74,13 +74,17 @@ def relu_quantizer(kind: Fixed) -> Any:
     return libraries().qkeras.quantized_relu(bits=kind.width, integer=kind.integer)
 
 
-def keras_graph(student: Student, *, quantized: bool = True) -> tuple[Any, dict[str, Any]]:
+def keras_graph(
+    student: Student, *, quantized: bool = True, clip: bool = False
+) -> tuple[Any, dict[str, Any]]:
     """(input tensor, tensors by node name as in the network); layers hold the student's weights.
 
     quantized : without, plain Dense layers and ReLUs (the score has no format then)
+    clip : stop the gradient of saturated values, for training; no value changes. QKeras'
+        quantized_bits lets it through, so weights behind a saturated output drift without end.
     """
     keras = libraries().keras
-    graph = _Graph(keras)
+    graph = _Graph(keras, clip)
     x = keras.layers.Input((student.n_inputs,), name=INPUT)
     edges = {INPUT: x}
     h = x
@@ -89,14 +93,14 @@ def keras_graph(student: Student, *, quantized: bool = True) -> tuple[Any, dict[
     total = evaluate(student.score.expression, edges, graph)
     if quantized and student.score_type is not None:
         total = graph.activation(SCORE, quantizer(student.score_type), total)
-    return x, {**graph.tensors, **{INPUT: x, SCORE: total}}
+    return x, {**edges, **graph.tensors, SCORE: total}
 
 
 class _Graph:
     """Builds Keras layers under the network's names; also the algebra that reads a score."""
 
-    def __init__(self, keras: Any) -> None:
-        self.keras = keras
+    def __init__(self, keras: Any, clip: bool) -> None:
+        self.keras, self.clip = keras, clip
         self.tensors: dict[str, Any] = {}
 
     def layer(self, layer: StudentLayer, x: Any, quantized: bool) -> Any:
@@ -110,6 +114,8 @@ class _Graph:
         # has the same values, for it takes negative numbers to 0, but not ReLU's gradient
         as_relu = layer.relu and not float64
         of = relu_quantizer(layer.type) if as_relu else quantizer(layer.type)
+        if self.clip and not as_relu:
+            h = self._clipped(layer.type, h)
         return self.activation(layer.edge, of, h)
 
     def _dense(self, layer: StudentLayer, x: Any, quantized: bool) -> Any:
@@ -124,12 +130,19 @@ class _Graph:
         else:
             dense = self.keras.layers.Dense(size, name=layer.name)
         self.tensors[layer.name] = dense(x)
-        dense.set_weights([layer.weights, layer.bias])
+        dense.kernel.assign(layer.weights)
+        dense.bias.assign(layer.bias)
         return self.tensors[layer.name]
 
     def activation(self, name: str, of: Any, x: Any) -> Any:
         self.tensors[name] = libraries().qkeras.QActivation(of, name=name)(x)
         return self.tensors[name]
+
+    def _clipped(self, kind: Fixed, x: Any) -> Any:
+        def clip(values: Any) -> Any:
+            return libraries().tf.clip_by_value(values, kind.min, kind.max)
+
+        return self.keras.layers.Lambda(clip)(x)
 
     def _named(self, op: str, tensor: Any) -> Any:
         self.tensors[f"score_{op}"] = tensor

@@ -71,7 +71,7 @@ class StudentSettings(Settings):
     mode: Literal["quantize", "distil", "regress"] = "quantize"
     """quantize: the teacher's shape and weights, trained on with quantizers. distil: a smaller
     encoder and decoder, trained to the teacher. regress: a small network for the score alone."""
-    hidden: tuple[int, ...] = Field(default=(16, 16), max_length=MAX_LAYERS)
+    hidden: tuple[int, ...] = Field(default=(20,), max_length=MAX_LAYERS)
     """Widths of the hidden layers of the encoder (mirrored in the decoder) or of the regression;
     not used by quantize."""
     latent: int | None = Field(default=None, ge=1, le=4096)
@@ -98,14 +98,14 @@ class StudentSettings(Settings):
 
     points: Points = Points()
     loss: Loss = Loss()
-    float_epochs: int = Field(default=60, ge=0, le=100_000)
+    float_epochs: int = Field(default=30, ge=0, le=100_000)
     """Passes without quantizers before the formats are chosen; not used by quantize."""
-    epochs: int = Field(default=60, ge=0, le=100_000)
+    epochs: int = Field(default=40, ge=0, le=100_000)
     """Passes over background and points with quantizers; 0 rounds the weights and no more."""
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
-    float_learning_rate: float = Field(default=3e-3, gt=0, le=1)
+    float_learning_rate: float = Field(default=1e-2, gt=0, le=1)
     """Adam's step without quantizers, falling to zero along a cosine."""
-    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    learning_rate: float = Field(default=2e-3, gt=0, le=1)
     """Adam's step with quantizers, falling to zero along a cosine."""
 
     @model_validator(mode="after")

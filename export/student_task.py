@@ -189,9 +189,7 @@ def on_grid(x: Floats, input_type: Fixed) -> Floats:
     return input_type.quantize(np.clip(x, input_type.min, input_type.max))
 
 
-def _smeared(
-    x: Floats, weights: Floats, points: Points, rng: np.random.Generator
-) -> Floats:
+def _smeared(x: Floats, weights: Floats, points: Points, rng: np.random.Generator) -> Floats:
     if not points.noise_widths:
         return x[:0]
     rows = rng.choice(len(x), points.noise_count, p=weights / weights.sum())
