@@ -54,7 +54,8 @@ def fit_mahalanobis(inputs: npt.ArrayLike, weights: npt.ArrayLike | None = None)
     deviation = x - mean
     covariance = (deviation * w[:, None]).T @ deviation
     sigma = np.sqrt(np.diag(covariance))
-    inverse_sigma = np.divide(1.0, sigma, out=np.zeros_like(sigma), where=sigma > 0)
+    varies = sigma > 1e-10 * np.abs(x).max(axis=0)  # a constant column leaves rounding behind
+    inverse_sigma = np.divide(1.0, sigma, out=np.zeros_like(sigma), where=varies)
     correlation = covariance * np.outer(inverse_sigma, inverse_sigma)
     eigenvalues, vectors = np.linalg.eigh(correlation)
     kept = eigenvalues > 1e-10 * eigenvalues.max(initial=0.0)

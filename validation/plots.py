@@ -25,6 +25,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.validation.agreement import RELATIVE, agreement_checks
 from naetrigger.validation.efficiency import Roc, Scored, roc
 from naetrigger.validation.report.schema import Auc, BoardSummary, FirmwareEstimate, PairAgreement
 
@@ -415,15 +416,20 @@ def resources_figure(
     return draw(name, style, paint, height=1.2 + 0.42 * len(bars), fitted=True)
 
 
-def agreement_figure(name: str, style: Style, pairs: Sequence[PairAgreement]) -> str:
-    """Engines against engines: '=' equal everywhere, hatched where a promise is broken."""
+def agreement_figure(
+    name: str, style: Style, pairs: Sequence[PairAgreement], relative: float = RELATIVE
+) -> str:
+    """Engines against engines: '=' equal everywhere, hatched where a promise is broken.
+
+    relative : what float engines may differ by
+    """
     engines = _by_model(name for pair in pairs for name in (pair.a, pair.b))
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for pair in pairs:
             i, j = sorted((engines.index(pair.a), engines.index(pair.b)))
-            broken = pair.expectation == "exact" and pair.exact_fraction < 1
+            broken = any(not check.passed for check in agreement_checks([pair], relative))
             colour = "#f2c4bd" if broken else "0.9" if pair.expectation == "rank" else "white"
             hatch = "xxxx" if broken else None
             axes.add_patch(

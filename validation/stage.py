@@ -47,12 +47,14 @@ def write_scores(path: Path, comparison: Comparison) -> None:
 
     Hardware scores are int64 with the attribute `scale`: float score = scale * integer. The
     weights are the sample's own. /SIGNAL/background_weights (N_background,) are those of all
-    background processes, in the file's order, when they follow this signal.
+    background processes, in the order of the file's attribute `processes`, when they follow
+    this signal.
     """
-    with h5py.File(path, "w", track_order=True) as file:
+    with h5py.File(path, "w") as file:  # track_order would bring time stamps
         file.attrs.update({"format": SCORES_FORMAT, "version": SCORES_VERSION})
+        file.attrs["processes"] = [events.process for events in comparison.inputs.events]
         for events in comparison.inputs.events:
-            group = file.create_group(events.process, track_order=True)
+            group = file.create_group(events.process)
             group.attrs["role"] = events.role
             group["weights"] = events.weights
             group["event_ids"] = events.event_ids

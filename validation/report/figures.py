@@ -33,7 +33,7 @@ def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFig
     """All figures, drawn one after the other."""
     settings = comparison.settings
     style = plots.Style(settings.plot_style, settings.label, report.metadata.sample)
-    yield from _summary_figures(report, style)
+    yield from _summary_figures(report, style, settings.limits.relative_difference)
     yield from _roc_figures(comparison, style)
     yield from _score_figures(comparison, style)
     yield from _firmware_figures(report, style)
@@ -44,7 +44,7 @@ def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFig
             yield ReportFigure("curves", "training", "Training curves of the teacher.", svg)
 
 
-def _summary_figures(report: Report, style: plots.Style) -> Iterator[ReportFigure]:
+def _summary_figures(report: Report, style: plots.Style, relative: float) -> Iterator[ReportFigure]:
     if report.auc:
         svg = plots.auc_figure("auc", style, auc_by_model(report.auc))
         yield ReportFigure(
@@ -55,7 +55,7 @@ def _summary_figures(report: Report, style: plots.Style) -> Iterator[ReportFigur
             svg,
         )
     if report.agreement:
-        svg = plots.agreement_figure("agreement", style, report.agreement)
+        svg = plots.agreement_figure("agreement", style, report.agreement, relative)
         yield ReportFigure(
             "agreement",
             "agreement",

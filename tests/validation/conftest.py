@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
@@ -35,7 +37,7 @@ def events(process: str, role: str, n: int, shift: float, rng: np.random.Generat
     )
 
 
-def inputs(
+def make_inputs(
     n: int = 3000,
     signals: tuple[str, ...] = SIGNALS,
     seed: int = 7,
@@ -91,8 +93,16 @@ def inputs(
         ],
         "firmware": [
             FirmwareEstimate(
-                target="rtl", source="estimate", latency_cycles=11, clock_ns=5.0, latency_ns=55.0,
-                initiation_interval=1, lut=18600, ff=4100, dsp=0, bram=0,
+                target="rtl",
+                source="estimate",
+                latency_cycles=11,
+                clock_ns=5.0,
+                latency_ns=55.0,
+                initiation_interval=1,
+                lut=18600,
+                ff=4100,
+                dsp=0,
+                bram=0,
             ),
             FirmwareEstimate(target="rtl", source="yosys", lut=20900, ff=4400, dsp=57),
         ],
@@ -115,3 +125,15 @@ def write_curves(path: Path, steps: int = 400) -> Path:
         lines[i] += f"{distance[i] * 1.05:.6g}"
     path.write_text("\n".join([names, *lines]) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def inputs() -> Callable[..., ValidationInputs]:
+    """The maker of synthetic runs."""
+    return make_inputs
+
+
+@pytest.fixture
+def curves(tmp_path: Path) -> Path:
+    """A curves.csv of 400 steps."""
+    return write_curves(tmp_path / "curves.csv")

@@ -1,0 +1,34 @@
+"""Estimates within and beyond a board's budget."""
+
+from __future__ import annotations
+
+import pytest
+
+from naetrigger.firmware_configs.board import board_names, load_board
+from naetrigger.validation.budget import UNITS, board_summary, budget_checks, unmeasured
+from naetrigger.validation.report.schema import FirmwareEstimate
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_every_board_bounds_what_an_estimate_can_break(name):
+    board = load_board(name)
+    for line in board_summary(board).budget:
+        at = FirmwareEstimate(target="rtl", source="yosys", **{line.quantity: int(line.value)})
+        above = at.model_copy(update={line.quantity: int(line.value) + 1})
+        assert [check.passed for check in budget_checks([at, above], board)] == [True, False]
+
+
+def test_a_failed_check_says_what_and_whose():
+    board = load_board("vu13p-5ns")
+    estimate = FirmwareEstimate(target="rtl", source="vendor", lut=10_000_000)
+    (check,) = budget_checks([estimate], board)
+    assert not check.passed
+    assert check.name == "budget lut of rtl (vendor)"
+    assert check.unit == "LUT"
+
+
+def test_unstated_quantities_are_named():
+    board = load_board("vu13p-5ns")
+    estimate = FirmwareEstimate(target="rtl", source="estimate", lut=1, latency_ns=1.0)
+    assert set(unmeasured([estimate], board)) == set(UNITS) - {"lut", "latency_ns"}
+    assert set(unmeasured([], board)) == set(UNITS)
