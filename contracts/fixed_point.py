@@ -264,6 +264,6 @@ def fixed_of_quantized_bits(bits: int, integer: int, keep_negative: bool) -> Fix
 def fixed_for_range(low: int, high: int, fraction: int) -> Fixed:
     """The narrowest format that holds every mantissa in [low, high] with `fraction` bits."""
     signed = low < 0
-    bits = max(high.bit_length(), (-low - 1).bit_length() if signed else 0)
+    bits = max(max(high, 0).bit_length(), (-low - 1).bit_length() if signed else 0)
     width = max(bits + signed, 1)
     return Fixed(signed, width, width - fraction)

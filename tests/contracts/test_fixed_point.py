@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from naetrigger.contracts.fixed_point import (
@@ -69,6 +69,7 @@ def formats(draw: st.DrawFn, widths: tuple[int, int] = (1, 20), spread: int = 12
 
 @pytest.mark.parametrize("rounding", Rounding)
 @pytest.mark.parametrize("overflow", Overflow)
+@settings(max_examples=40, deadline=None)  # for each of the 28 pairs of modes
 @given(data=st.data())
 def test_cast_equals_rational_arithmetic(
     rounding: Rounding, overflow: Overflow, data: st.DataObject
@@ -182,6 +183,7 @@ def test_a_shift_out_of_64_bits_is_refused() -> None:
         Fixed(True, 63, 3).cast(np.array([2**40], np.int64), 0)
 
 
+@example(-1, 0, 0)
 @given(st.integers(-(2**40), 2**40), st.integers(0, 2**40), st.integers(-5, 20))
 def test_the_narrowest_format_of_a_range(low: int, extent: int, fraction: int) -> None:
     high = low + extent
