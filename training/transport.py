@@ -3,7 +3,8 @@
 W2^2(x, y) = min over plans P of sum_ij P_ij |x_i - y_j|^2, P having the samples' weights as its
 margins. The minimum is attained at a plan that stays optimal nearby, so (envelope theorem) the
 gradient is that of the sum at fixed P: dW/dx_i = 2 sum_j P_ij (x_i - y_j). The plan is found by
-POT's network simplex (Bonneel et al. 2011).
+POT's network simplex (Bonneel et al. 2011), or where it is a permutation of many points, by
+`assignment`, which is several times faster and as exact.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ for _library in ("JAX", "CUPY", "TENSORFLOW"):  # POT imports whatever it finds:
     os.environ.setdefault(f"POT_BACKEND_DISABLE_{_library}", "1")
 import ot  # noqa: E402
 
+FEWEST_FOR_ASSIGNMENT = 128  # below, network simplex takes a millisecond or two
+
 
 def wasserstein2_squared(
     x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
@@ -31,11 +34,22 @@ def wasserstein2_squared(
     InputError for NaN or infinite samples, and weights that are negative or all zero.
     """
     a, b = _margin(x, x_weights, "x"), _margin(y, y_weights, "y")
-    plan = _optimal_plan(a, b, _costs(x, y))
+    costs = _costs(x, y)
+    if x_weights is None and y_weights is None and len(x) == len(y) >= FEWEST_FOR_ASSIGNMENT:
+        match = _assignment(costs)
+        if match is not None:
+            return (x - y[torch.from_numpy(match).to(y.device)]).square().sum(dim=1).mean()
+    plan = _optimal_plan(a, b, costs)
     rows, columns = np.nonzero(plan)
     mass = torch.from_numpy(plan[rows, columns]).to(x)
     i, j = torch.from_numpy(rows).to(x.device), torch.from_numpy(columns).to(x.device)
     return torch.dot(mass, (x[i] - y[j]).square().sum(dim=1))
+
+
+def _assignment(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.int64] | None:
+    from naetrigger.training.assignment import assignment  # numba takes a second to import
+
+    return assignment(costs)
 
 
 def _margin(x: Tensor, weights: Tensor | None, name: str) -> npt.NDArray[np.float64]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
 import ot
 import pytest
 import torch
 from torch import Tensor
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.training import transport
 from naetrigger.training.transport import wasserstein2_squared
 
 
@@ -26,7 +26,9 @@ def pot(x: Tensor, y: Tensor, a: Tensor | None = None, b: Tensor | None = None) 
     return float(ot.emd2(wa, wb, costs))
 
 
-@pytest.mark.parametrize(("n", "m"), [(1, 1), (2, 2), (64, 64), (200, 200), (30, 47), (5, 1)])
+@pytest.mark.parametrize(
+    ("n", "m"), [(1, 1), (2, 2), (64, 64), (127, 127), (128, 128), (300, 300), (30, 47), (5, 1)]
+)
 def test_value_is_that_of_pot(n: int, m: int) -> None:
     x, y = points(n, 3, 1), points(m, 3, 2) + 0.3
     assert wasserstein2_squared(x, y).item() == pytest.approx(pot(x, y), rel=1e-9)
@@ -67,19 +69,31 @@ def test_gradient_is_that_of_finite_differences(m: int, weighted: bool) -> None:
     )
 
 
-def test_gradient_of_an_assignment() -> None:
-    x, y = points(12, 3, 12), points(12, 3, 13).requires_grad_()
-    costs = ((x.numpy()[:, None] - y.detach().numpy()[None]) ** 2).sum(-1)
-    match = np.argmax(ot.emd(ot.unif(12), ot.unif(12), costs), axis=0)
-    wasserstein2_squared(x, y).backward()
-    assert y.grad is not None
-    torch.testing.assert_close(y.grad, 2 * (y.detach() - x[match]) / 12)
+@pytest.mark.parametrize("n", [12, 200])
+def test_gradient_of_an_assignment(n: int) -> None:
+    x, y = points(n, 3, 12).requires_grad_(), points(n, 3, 13).requires_grad_()
+    costs = ((x.detach().numpy()[:, None] - y.detach().numpy()[None]) ** 2).sum(-1)
+    plan = ot.emd(ot.unif(n), ot.unif(n), costs)
+    value = wasserstein2_squared(x, y)
+    slope_x, slope_y = torch.autograd.grad(value, (x, y))
+    torch.testing.assert_close(slope_x, 2 * (x - y[plan.argmax(axis=1)]).detach() / n)
+    torch.testing.assert_close(slope_y, 2 * (y - x[plan.argmax(axis=0)]).detach() / n)
+
+
+def test_network_simplex_stands_in_where_the_auction_gives_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, y = points(150, 3, 20), points(150, 3, 21)
+    fast = wasserstein2_squared(x, y).item()
+    monkeypatch.setattr(transport, "_assignment", lambda costs: None)
+    assert wasserstein2_squared(x, y).item() == pytest.approx(fast, rel=1e-12)
 
 
 def test_ties_have_the_right_value() -> None:
     grid = torch.tensor(list(itertools.product([0.0, 1.0], repeat=3)), dtype=torch.float64)
-    x, y = grid.repeat(3, 1), (grid + 1).repeat(3, 1)
-    assert wasserstein2_squared(x, y).item() == pytest.approx(pot(x, y), rel=1e-9)
+    for copies in (3, 20):  # by network simplex, by assignment
+        x, y = grid.repeat(copies, 1), (grid + 1).repeat(copies, 1)
+        assert wasserstein2_squared(x, y).item() == pytest.approx(pot(x, y), rel=1e-9)
     same = torch.ones(6, 2, dtype=torch.float64)
     assert wasserstein2_squared(same, same + 1).item() == pytest.approx(2.0)
 
