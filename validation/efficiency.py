@@ -95,8 +95,7 @@ def roc(background: Scored, signal: Scored) -> Roc:
 
 def auc(background: Scored, signal: Scored) -> float:
     """P(signal > background) + P(equal) / 2, exact for weights and ties."""
-    values, (rank_b, rank_s) = _ranks(background, signal)
-    return _auc_of_ranks(rank_b, background.weights, rank_s, signal.weights, len(values))
+    return _Placements.of(background, signal).auc(background.weights, signal.weights)
 
 
 def auc_replicas(
@@ -107,10 +106,10 @@ def auc_replicas(
     counts : `resample_counts` of background and signal; given the same counts, two models are
         compared on the same resamples.
     """
-    values, (rank_b, rank_s) = _ranks(background, signal)
+    placements = _Placements.of(background, signal)
     return np.array(
         [
-            _auc_of_ranks(rank_b, background.weights * b, rank_s, signal.weights * s, len(values))
+            placements.auc(background.weights * b, signal.weights * s)
             for b, s in zip(*counts, strict=True)
         ]
     )
@@ -141,13 +140,34 @@ def _ranks(background: Scored, signal: Scored) -> tuple[Scores, tuple[Scores, Sc
     return values, (rank[:n], rank[n:])
 
 
-def _auc_of_ranks(
-    rank_b: Scores, weights_b: Floats, rank_s: Scores, weights_s: Floats, n: int
-) -> float:
-    b = np.bincount(rank_b, weights_b, minlength=n)
-    s = np.bincount(rank_s, weights_s, minlength=n)
-    total = b.sum() * s.sum()
-    return float(s @ (np.cumsum(b) - b / 2) / total) if total > 0 else float("nan")
+@dataclass(frozen=True)
+class _Placements:
+    """Where each signal score falls among the sorted background: sorted once, used by all weights.
+
+    order : sorts the background
+    below, up_to : how many background scores are < and <= each signal score
+    """
+
+    order: npt.NDArray[np.intp]
+    below: npt.NDArray[np.intp]
+    up_to: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, background: Scored, signal: Scored) -> _Placements:
+        order = np.argsort(background.scores, kind="stable")
+        ordered = background.scores[order]
+        return cls(
+            order,
+            np.searchsorted(ordered, signal.scores, side="left"),
+            np.searchsorted(ordered, signal.scores, side="right"),
+        )
+
+    def auc(self, background_weights: Floats, signal_weights: Floats) -> float:
+        weight = np.concatenate([[0.0], np.cumsum(background_weights[self.order])])
+        total = weight[-1] * signal_weights.sum()
+        if total <= 0:
+            return float("nan")
+        return float(signal_weights @ (weight[self.below] + weight[self.up_to]) / 2 / total)
 
 
 @dataclass(frozen=True)

@@ -460,7 +460,8 @@ def _cell(pair: PairAgreement) -> str:
         return "ρ –" if pair.spearman is None else f"ρ {pair.spearman:.3f}"
     if pair.expectation == "close":
         return f"{pair.max_relative:.0e}"
-    return "=" if pair.exact_fraction == 1 else f"{pair.exact_fraction:.1%}"
+    differing = round((1 - pair.exact_fraction) * pair.n)
+    return "=" if pair.exact_fraction == 1 else f"{differing:,} ≠"
 
 
 def _make_logarithmic(axis: XAxis | YAxis) -> None:

@@ -15,7 +15,7 @@ from naetrigger.contracts.fixed_point import Fixed
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.validation.comparison import compare
 from naetrigger.validation.report.build import build_report
-from naetrigger.validation.report.html import measured, number, render_html, render_page
+from naetrigger.validation.report.html import measured, number, percent, render_html, render_page
 from naetrigger.validation.report.schema import (
     FirmwareEstimate,
     PairAgreement,
@@ -395,6 +395,12 @@ def test_names_are_escaped(inputs):
 )
 def test_values_with_errors(value, error, text):
     assert measured(value, error) == text
+
+
+def test_a_percentage_below_100_never_reads_100():
+    assert [percent(x) for x in (1.0, 0.5, 0.9987, 1 - 1 / 8000, 1 - 1e-7, None)] == [
+        "100%", "50%", "99.9%", "99.9875%", "99.99999%", "–",
+    ]  # fmt: skip
 
 
 def test_numbers():

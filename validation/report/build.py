@@ -114,9 +114,10 @@ def _on_common_events(a: ByProcess, b: ByProcess) -> tuple[npt.NDArray[Any], npt
 
 def _rank_checks(agreement: tuple[PairAgreement, ...], limits: Limits) -> Iterator[Check]:
     for pair in agreement:
-        if pair.expectation == "rank" and pair.a.startswith(TEACHER) and pair.events:
+        if pair.expectation == "rank":
+            where = f" ({pair.events})" if pair.events else ""
             yield Check(
-                name=f"rank correlation {pair.a} and {pair.b} ({pair.events})",
+                name=f"rank correlation {pair.a} and {pair.b}{where}",
                 passed=pair.spearman is not None and pair.spearman >= limits.student_spearman,
                 value=pair.spearman,
                 relation=">=",

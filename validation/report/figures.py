@@ -59,8 +59,8 @@ def _summary_figures(report: Report, style: plots.Style, relative: float) -> Ite
         yield ReportFigure(
             "agreement",
             "agreement",
-            "= equal on every event; 1e-07 the largest relative difference of float engines; "
-            "ρ rank correlation of teacher and student; hatched: a promise is broken.",
+            "= equal on every event; 3 ≠ differing on three; 1e-07 the largest relative "
+            "difference of float engines; ρ rank correlation of teacher and student; hatched: a promise is broken.",
             svg,
         )
 

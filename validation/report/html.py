@@ -14,7 +14,13 @@ from naetrigger.validation.baselines import SINGLE_INPUT
 from naetrigger.validation.comparison import Comparison
 from naetrigger.validation.inputs import STUDENT, TEACHER
 from naetrigger.validation.report.figures import ReportFigure, auc_by_model, report_figures
-from naetrigger.validation.report.schema import Auc, AucDifference, Report, WorkingPoint
+from naetrigger.validation.report.schema import (
+    Auc,
+    AucDifference,
+    FirmwareEstimate,
+    Report,
+    WorkingPoint,
+)
 
 TEMPLATE = "report.html.j2"
 
@@ -113,22 +119,37 @@ def _latency(report: Report) -> KeyNumber | None:
 
 
 def _resource(report: Report) -> KeyNumber | None:
-    shares = [
-        (getattr(estimate, line.quantity) / line.value, line.quantity.upper(), estimate)
-        for line in (report.board.budget if report.board else ())
-        for estimate in report.firmware
-        if line.unit not in ("ns", "cycles")
-        and line.value > 0
-        and getattr(estimate, line.quantity) is not None
-    ]
-    if not shares or report.board is None:
+    if report.board is None:
         return None
-    share, quantity, estimate = max(shares, key=lambda entry: entry[0])
+    uses = [
+        _Use(float(getattr(estimate, line.quantity)), line.value, line.unit, estimate)
+        for line in report.board.budget
+        for estimate in report.firmware
+        if line.unit not in ("ns", "cycles") and getattr(estimate, line.quantity) is not None
+    ]
+    if not uses:
+        return None
+    worst = max(uses, key=lambda use: use.share)
+    share = "" if math.isinf(worst.share) else f" ({worst.share:.0%})"
     return KeyNumber(
         "Tightest resource",
-        f"{share:.0%} of the {quantity} budget",
-        f"{estimate.target} {estimate.source}, {report.board.name}",
+        f"{number(worst.value)} of {number(worst.limit)} {worst.unit}{share}",
+        f"{worst.estimate.target} {worst.estimate.source}, {report.board.name}",
     )
+
+
+@dataclass(frozen=True)
+class _Use:
+    value: float
+    limit: float
+    unit: str
+    estimate: FirmwareEstimate
+
+    @property
+    def share(self) -> float:
+        if self.limit == 0:
+            return math.inf if self.value > 0 else 0.0
+        return self.value / self.limit
 
 
 @dataclass(frozen=True)
@@ -208,7 +229,8 @@ def measured(value: float | None, error: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A fraction as a percentage of three significant digits."""
+    """A fraction as a percentage of three digits, or as many as tell it from 100%."""
     if value is None:
         return "–"
-    return "100%" if value == 1 else f"{100 * value:.3g}%"
+    digits = 3 if value <= 0.999 or value >= 1 else 3 - math.floor(math.log10(1 - value))
+    return f"{100 * value:.{digits}g}%"
