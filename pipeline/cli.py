@@ -21,7 +21,7 @@ from naetrigger.contracts.version import __version__
 PASSED, FAILED, INTERRUPTED, CRASHED = 0, 1, 130, 3
 
 # Newer typers carry their own copy of click, so its exceptions are reached through typer's.
-(UsageError,) = typer.BadParameter.__bases__
+UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="naetrigger",

@@ -27,6 +27,7 @@ from naetrigger.pipeline.run_folder import (
     finish_stage,
     locked,
     open_run,
+    tidy,
     write_recipe,
 )
 from naetrigger.pipeline.stages import STAGES, Stage
@@ -138,6 +139,7 @@ def _bring_up_to_date(
         raise InputError(f"{root}: a stage that '{stage.name}' reads from is not finished")
     if _up_to_date(stage, recipe, root, manifest):
         verify(root, manifest, [stage.name])
+        tidy(root, stage.name)
         notify(f"{stage.name}: up to date")
         return manifest, "kept"
     adopted = adopt_stage(root, manifest, stage.name, key)

@@ -40,9 +40,9 @@ def check_folder(root: Path) -> None:
     """Refuse a folder that holds something else than a run."""
     if root.exists() and not root.is_dir():
         raise InputError(f"{root}: is a file; a run needs a folder of its own")
-    if not root.exists() or (root / NAME).exists():
+    if not root.exists() or (root / NAME).exists() or (root / LOCK).exists():
         return
-    strange = sorted(path.name for path in root.iterdir() if not _ours(path.name))
+    strange = sorted(path.name for path in root.iterdir())
     if strange:
         raise InputError(
             f"{root}: holds {', '.join(strange[:3])} and no {NAME}, so it is no run folder; "
@@ -53,10 +53,6 @@ def check_folder(root: Path) -> None:
 def open_run(root: Path) -> Manifest:
     """The manifest of a run folder; an empty one if nothing is finished yet."""
     return read_manifest(root) if (root / NAME).exists() else Manifest()
-
-
-def _ours(name: str) -> bool:
-    return name.startswith(".") or name == RECIPE
 
 
 @contextmanager
@@ -139,9 +135,15 @@ def _take_place(root: Path, manifest: Manifest, stage: str, record: StageRecord)
 def _register(root: Path, manifest: Manifest, stage: str, record: StageRecord) -> Manifest:
     manifest = replace(manifest, stages={**manifest.stages, stage: record})
     write_manifest(root, manifest)
-    _note(root, stage).unlink(missing_ok=True)
-    shutil.rmtree(root / f".{stage}.old", ignore_errors=True)
+    tidy(root, stage)
     return manifest
+
+
+def tidy(root: Path, stage: str) -> None:
+    """Remove what an interrupted run left of a stage that is finished."""
+    _note(root, stage).unlink(missing_ok=True)
+    for left in (_partial(root, stage), root / f".{stage}.old"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _partial(root: Path, stage: str) -> Path:

@@ -96,7 +96,8 @@ def _fractions(
     """The weighted share of each bin between open outer edges."""
     index = np.searchsorted(inner, x, side="right")
     counts = np.bincount(index, weights=weights, minlength=len(inner) + 1)
-    return counts / counts.sum()
+    fractions: npt.NDArray[np.float64] = counts / counts.sum()
+    return fractions
 
 
 def _input_spec(settings: DataSettings, train: Events) -> InputSpec:

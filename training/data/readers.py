@@ -79,7 +79,8 @@ def _read_csv_source(settings: DataSettings) -> tuple[Events, list[Events]]:
     path = Path(settings.source)
     background = read_csv(path, settings.background or path.stem, "background", settings)
     signals = []
-    for name, file in (settings.signals or {}).items() if settings.signals else ():
+    files = settings.signals if isinstance(settings.signals, dict) else {}
+    for name, file in files.items():
         signal = read_csv(Path(file), name, "signal", settings)
         if set(signal.columns) != set(background.columns):
             differ = sorted(set(signal.columns) ^ set(background.columns))

@@ -20,6 +20,10 @@ def _process_name(name: str) -> str:
     return name
 
 
+def _format(text: str) -> str:
+    return str(parse_fixed(text))
+
+
 ProcessName = Annotated[str, AfterValidator(_process_name)]
 
 
@@ -83,7 +87,7 @@ class DataSettings(Settings):
     log_columns: tuple[str, ...] = ()
     """With `input_spec: auto`, inputs whose logarithm is taken offline."""
 
-    input_type: str = DEFAULT_TYPE
+    input_type: Annotated[str, AfterValidator(_format)] = DEFAULT_TYPE
     """With `input_spec: auto`, the fixed-point format of every input."""
 
     split: Split = Split()
@@ -102,7 +106,6 @@ class DataSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        parse_fixed(self.input_type)
         if self.is_csv and isinstance(self.signals, tuple) and self.signals:
             raise ValueError("a CSV source takes signals as {name: path of a CSV file}")
         if not self.is_csv and isinstance(self.signals, dict):

@@ -1,0 +1,155 @@
+"""Recipes: defaults, overrides, and every complaint a wrong one gets, all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from naetrigger.contracts.errors import InputError, RecipeError
+from naetrigger.firmware_configs.shipped import parse_yaml, shipped_names
+from naetrigger.pipeline.recipe import Recipe, load_recipe, parse_recipe, recipe_schema
+
+
+def recipe_file(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", shipped_names("recipes"))
+def test_shipped_recipes_are_read(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.description
+
+
+def test_written_out_recipe_reads_back_the_same(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(
+        {"data": {"source": "b.csv", "signals": {"s": "s.csv"}}, "objective": {"name": "nae"}}
+    )
+    again = load_recipe(recipe_file(tmp_path, recipe.to_yaml()))
+    assert again == recipe
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    path = recipe_file(
+        tmp_path,
+        """
+        trainig: {steps: 3}
+        seed: -1
+        data: {split: {train: 0.5}, input_type: fixd<3>}
+        model: {hidden: [8, many], layers: 3}
+        objective:
+          name: wnae
+          chain: {step_size: -1.0, temperature: .nan}
+        validation: {bootstrap_replicas: 2.5}
+        """,
+    )
+    with pytest.raises(RecipeError) as raised:
+        load_recipe(path)
+    lines = str(raised.value).splitlines()
+    for expected in (
+        "trainig: unknown key",
+        "seed: must be >= 0, got -1",
+        "data.split: train + validation + test must be 1, got 0.9",
+        "data.input_type: 'fixd<3>' is no fixed-point format",
+        "model.hidden.1: must be a valid integer",
+        "model.layers: unknown key",
+        "objective.chain.step_size: must be > 0, got -1.0",
+        "objective.chain.temperature: must be a finite number, got nan",
+        "validation.bootstrap_replicas: must be a valid integer",
+    ):
+        assert any(line.startswith(f"{path}: {expected}") for line in lines), (expected, lines)
+    assert len(lines) == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("objective: {name: wnea}", "'ae', 'nae', 'wnae'"),
+        ("objective: {stepz: 3}", "objective.stepz: unknown key; did you mean 'steps'?"),
+        ("objective: {name: ae, gamma: 1}", "objective.gamma: unknown key"),
+        ("data: {source: a.csv, signals: [s]}", "takes signals as {name: path"),
+        ("data: {source: a.h5, signals: {s: s.csv}}", "takes signals as a list"),
+        ("data: {signals: ['../evil']}", "is no process name"),
+        ("data: {input_spec: jets8, log_columns: [a]}", "log_columns goes with"),
+        ("seed: 1\nseed: 2", "key 'seed' stands twice"),
+        ("- a\n- b", "expected a mapping"),
+        ("seed: [1", "not valid YAML"),
+        ("name: !!python/object/apply:os.getcwd []", "not valid YAML"),
+        ("a: &a [x, x]\nb: *a", "aliases"),
+        ("name: " + "[" * 5000, "not valid YAML"),
+        ("name: '" + "x" * 2_000_000 + "'", "larger than"),
+    ],
+)
+def test_one_problem(tmp_path: Path, text: str, said: str) -> None:
+    path = recipe_file(tmp_path, text)
+    with pytest.raises(InputError) as raised:
+        load_recipe(path)
+    assert said in str(raised.value)
+    assert str(raised.value).startswith(path)
+
+
+def test_overrides(tmp_path: Path) -> None:
+    path = recipe_file(tmp_path, "seed: 3\nobjective: {name: ae, steps: 10}\n")
+    recipe = load_recipe(
+        path,
+        [
+            "objective.steps=20",
+            "objective.learning_rate=1e-4",
+            "model.hidden=[4, 5]",
+            "data.reweight=jet_pt",
+            "objective.use_weights=true",
+            "student.latent=null",
+            "name=other",
+        ],
+    )
+    assert recipe.objective.steps == 20
+    assert recipe.objective.learning_rate == 1e-4
+    assert recipe.model.hidden == (4, 5)
+    assert recipe.data.reweight == "jet_pt"
+    assert recipe.objective.use_weights
+    assert (recipe.seed, recipe.name) == (3, "other")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("objective.steps", "expected section.key=value"),
+        ("=3", "expected section.key=value"),
+        ("objective..steps=3", "expected section.key=value"),
+        ("seed.steps=3", "'seed' holds a value, not a section"),
+        ("model.hidden=[1", "not valid YAML"),
+        ("objective.steps=0", "--set objective.steps: must be >= 1, got 0"),
+        ("objective.speed=3", "--set objective.speed: unknown key"),
+        ("modle.hidden=[3]", "unknown key; did you mean 'model'?"),
+    ],
+)
+def test_bad_override(tmp_path: Path, override: str, said: str) -> None:
+    path = recipe_file(tmp_path, "seed: 3\n")
+    with pytest.raises(RecipeError) as raised:
+        load_recipe(path, [override])
+    assert said in str(raised.value)
+
+
+def test_unknown_recipe_name() -> None:
+    with pytest.raises(InputError, match="no shipped recipe 'jets-quickstar'; did you mean"):
+        load_recipe("jets-quickstar")
+
+
+def test_objective_without_name_is_the_default_one() -> None:
+    recipe = parse_recipe({"objective": {"steps": 7}}, "mine.yaml")
+    assert (recipe.objective.name, recipe.objective.steps) == ("wnae", 7)
+
+
+def test_schema_knows_every_section() -> None:
+    schema = recipe_schema()
+    assert set(schema["properties"]) == set(Recipe.model_fields)
+    assert all("description" in field for field in schema["properties"].values())
+    assert schema["additionalProperties"] is False
+
+
+def test_recipe_text_is_read_as_data() -> None:
+    with pytest.raises(InputError):
+        parse_yaml("a: !!python/name:os.system ''", "x.yaml")
