@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import h5py
@@ -405,6 +407,16 @@ def test_a_percentage_below_100_never_reads_100():
 
 def test_numbers():
     assert [number(x) for x in (None, 18600, 0.00071234, 1.0)] == ["–", "18,600", "0.0007123", "1"]
+
+
+def test_settings_and_schema_are_light():
+    """The command line reads them before it knows whether anything will be drawn."""
+    code = (
+        "import sys, naetrigger.validation.settings, naetrigger.validation.report.schema;"
+        "print({'scipy', 'matplotlib', 'jinja2', 'mplhep'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_settings_refuse_nonsense():

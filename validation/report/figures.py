@@ -60,7 +60,8 @@ def _summary_figures(report: Report, style: plots.Style, relative: float) -> Ite
             "agreement",
             "agreement",
             "= equal on every event; 3 ≠ differing on three; 1e-07 the largest relative "
-            "difference of float engines; ρ rank correlation of teacher and student; hatched: a promise is broken.",
+            "difference of float engines; ρ rank correlation of teacher and student; hatched: "
+            "a promise is broken.",
             svg,
         )
 
