@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +56,12 @@ class KillAt:
 def run(
     folder: Path, objective: ObjectiveSettings, seed: int = 3, progress: object = None
 ) -> TrainingResult:
-    settings = TrainingSettings(model=SMALL_MODEL, objective=objective, seed=seed)
+    settings = _settings(objective, seed)
     return train(settings, surface(200, 1), surface(60, 2), folder, progress=progress)
+
+
+def _settings(objective: ObjectiveSettings, seed: int = 3) -> TrainingSettings:
+    return TrainingSettings(model=SMALL_MODEL, objective=objective, seed=seed)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -148,6 +156,41 @@ def test_killed_at_any_file_operation_it_ends_with_the_same_bytes(
         run(folder, objective)
         assert contents(folder) == expected
     assert operations >= 11
+
+
+def test_sigkill_of_a_real_process(tmp_path: Path) -> None:
+    """A child trains slowly and is killed without warning; going on gives the same bytes."""
+    objective = SMALL_OBJECTIVES["wnae"]
+    run(tmp_path / "whole", objective)
+    folder = tmp_path / "cut"
+    code = f"""
+import time
+from pathlib import Path
+import numpy as np
+from naetrigger.contracts.progress import Silent
+from naetrigger.training.loop import train
+from naetrigger.training.settings import TrainingSettings
+class Slow(Silent):
+    def update(self, done, **values):
+        time.sleep(0.05)
+settings = TrainingSettings.model_validate_json({_settings(objective).model_dump_json()!r})
+inputs = [np.load({str(tmp_path)!r} + name) for name in ("/train.npy", "/validation.npy")]
+train(settings, *inputs, Path({str(folder)!r}), progress=Slow())
+"""
+    np.save(tmp_path / "train.npy", surface(200, 1))
+    np.save(tmp_path / "validation.npy", surface(60, 2))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    child = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    checkpoint = folder / "checkpoint_teacher.safetensors"
+    while not checkpoint.exists():
+        assert child.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.2)
+    child.kill()
+    child.wait()
+    assert not (folder / "teacher.json").exists()
+    run(folder, objective)
+    assert contents(folder) == contents(tmp_path / "whole")
 
 
 def test_the_seed_decides_everything(tmp_path: Path, objective: ObjectiveSettings) -> None:
