@@ -6,8 +6,6 @@ rounding and saturation together, on the values given; ties go to the smaller i.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
@@ -75,11 +73,6 @@ def score_type(
     integer = max(top.bit_length() - fraction, 0)
     width = max(min(settings.score_bits, integer + fraction), 1)
     return trained_type(False, width, integer)
-
-
-def unknown_layers(names: list[str], overrides: Mapping[str, LayerBits]) -> list[str]:
-    """Names in settings.layers that the student does not have."""
-    return [name for name in overrides if name not in names]
 
 
 def _type(values: npt.ArrayLike, width: int, integer: int | None, signed: bool) -> Fixed:

@@ -224,7 +224,8 @@ class QkerasEngine:
                 f"engine qkeras: edge '{name}', event {row}: a value is no multiple of the LSB of "
                 f"{self.network[name].type}"
             )
-        return rounded.astype(np.int64)
+        mantissas: Integers = rounded.astype(np.int64)
+        return mantissas
 
 
 def load_student(folder: Path) -> QkerasEngine:

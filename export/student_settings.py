@@ -90,7 +90,7 @@ class StudentSettings(Settings):
     background, so that small residuals are resolved."""
     score_bits: int = Field(default=16, ge=2, le=32)
     """Bits of the score at most (unsigned); fewer where it has no more."""
-    score_headroom: float = Field(default=8.0, ge=1, le=1e6)
+    score_headroom: float = Field(default=8.0, gt=0, le=1e6)
     """The score saturates at not less than this times the largest background score."""
     layers: dict[str, LayerBits] = Field(default_factory=dict)
     """Formats of single layers by name: encoder_0, encoder_1, ..., decoder_0, ...; regress:

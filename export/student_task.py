@@ -135,7 +135,7 @@ def student_task(
     negatives : samples (M, F) of the teacher's own density, of Langevin chains
     Raises InputError for NaN, infinity, wrong shapes, an empty sample or constant scores.
     """
-    samples = []
+    samples: list[Sample] = []
     held = np.asarray(negatives if negatives is not None else np.empty((0, len(columns))))
     kept = np.arange(len(held)) % LANGEVIN_FOR_VALIDATION == LANGEVIN_FOR_VALIDATION - 1
     for part, (x, weights), own in (
@@ -195,14 +195,16 @@ def _smeared(x: Floats, weights: Floats, points: Points, rng: np.random.Generato
     rows = rng.choice(len(x), points.noise_count, p=weights / weights.sum())
     widths = rng.choice(points.noise_widths, (points.noise_count, 1))
     noise: Floats = rng.standard_normal((points.noise_count, x.shape[1]))
-    return x[rows] + noise * widths * x.std(axis=0)
+    smeared: Floats = x[rows] + noise * widths * x.std(axis=0)
+    return smeared
 
 
 def _uniform(x: Floats, count: int, rng: np.random.Generator) -> Floats:
     """Uniform over the box of the background, widened by a quarter of its size on each side."""
     low, high = x.min(axis=0), x.max(axis=0)
     margin = (high - low) / 4
-    return rng.uniform(low - margin, high + margin, (count, x.shape[1]))
+    points: Floats = rng.uniform(low - margin, high + margin, (count, x.shape[1]))
+    return points
 
 
 def _answered(teacher: Teacher, x: Floats, weights: Floats) -> Sample:

@@ -1,0 +1,189 @@
+"""What training a student promises: a start at the teacher, better than rounding, same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naetrigger.contracts.errors import InputError, TrainingDiverged
+from naetrigger.export import fit
+from naetrigger.export.distil import train_student, with_formats, with_score_type
+from naetrigger.export.initial import starting_student
+from naetrigger.export.student import float_scores, read_student
+from naetrigger.export.student_settings import LayerBits, StudentSettings
+from naetrigger.export.student_task import StudentTask
+
+COARSE = StudentSettings(
+    weight_bits=4, bias_bits=6, activation_bits=4, latent_bits=6, epochs=25, batch_size=128
+)
+
+
+def start(task: StudentTask, settings: StudentSettings) -> Any:
+    return starting_student(task, settings, np.random.default_rng(0))
+
+
+def test_quantize_starts_at_the_teacher(task: StudentTask) -> None:
+    student = start(task, StudentSettings())
+    for layer, dense in zip(student.layers, task.encoder + task.decoder, strict=True):
+        np.testing.assert_array_equal(layer.weights, dense.weights.astype(np.float32))
+        np.testing.assert_array_equal(layer.bias, dense.bias.astype(np.float32))
+    np.testing.assert_allclose(
+        float_scores(student, task.train.x), task.train.scores, rtol=1e-4
+    )  # float32 weights
+    assert [layer.edge for layer in student.layers] == [
+        "encoder_0_relu", "latent", "decoder_0_relu", "reconstruction",
+    ]  # fmt: skip
+
+
+def test_training_beats_rounding(task: StudentTask, tmp_path: Path) -> None:
+    rounded = train_student(task, COARSE.model_copy(update={"epochs": 0}), 1, tmp_path / "a")
+    trained = train_student(task, COARSE, 1, tmp_path / "b")
+    assert trained.spearman > rounded.spearman + 0.03
+    assert trained.best_epoch > 0
+
+
+def test_distilled_student_is_smaller_and_follows_the_teacher(
+    task: StudentTask, tmp_path: Path
+) -> None:
+    settings = StudentSettings(
+        mode="distil", hidden=(6,), epochs=10, float_epochs=25, batch_size=64
+    )
+    report = train_student(task, settings, 1, tmp_path)
+    teacher = sum(dense.weights.size for dense in task.encoder + task.decoder)
+    assert sum(layer.weights.size for layer in report.student.layers) <= teacher / 2
+    assert report.network.multiplications <= teacher / 2
+    assert report.spearman > 0.6
+
+
+def test_regression_gives_a_score_that_ranks_as_the_teacher(
+    task: StudentTask, tmp_path: Path
+) -> None:
+    settings = StudentSettings(
+        mode="regress", hidden=(12, 8), epochs=10, float_epochs=30, batch_size=64
+    )
+    report = train_student(task, settings, 1, tmp_path)
+    assert report.spearman > 0.6
+    assert report.student.score.name == "regression"
+    assert report.network.score_scale == report.network.score_type.lsb
+
+
+def test_same_seed_gives_the_same_bytes(task: StudentTask, tmp_path: Path) -> None:
+    settings = StudentSettings(mode="distil", hidden=(4,), epochs=2, float_epochs=2)
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train_student(task, settings, seed, tmp_path / name)
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*"))
+    assert {str(f) for f in files} == {
+        "student.json", "student.safetensors", "curves.csv",
+        "network/network.json", "network/network.npz",
+    }  # fmt: skip
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    one, other = ((tmp_path / n / "student.safetensors").read_bytes() for n in "ac")
+    assert one != other
+
+
+def test_files_read_back_as_the_student(trained: Any) -> None:
+    student, written = trained.report.student, read_student(trained.folder)
+    assert replace(written, layers=()) == replace(student, layers=())
+    for one, other in zip(student.layers, written.layers, strict=True):
+        assert replace(one, weights=0, bias=0) == replace(other, weights=0, bias=0)
+        np.testing.assert_array_equal(one.weights, other.weights)
+    rows = (trained.folder / "curves.csv").read_text().splitlines()
+    assert rows[0] == "phase,epoch,loss,validation"
+    assert len(rows) > 2
+
+
+def test_best_weights_are_kept(task: StudentTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([9.0, 3.0, 5.0])
+    monkeypatch.setattr(fit._Run, "validate", lambda _: next(losses))
+    settings = StudentSettings(epochs=2)
+    trainer = fit.Trainer(task, settings, 1, _Counting(), [])
+    fitted = trainer.fit(with_formats(start(task, settings), task, settings), quantized=True)
+    assert (fitted.epoch, fitted.loss) == (1, 3.0)
+
+
+def test_saturated_scores_are_counted(task: StudentTask, tmp_path: Path) -> None:
+    settings = StudentSettings(epochs=0, score_headroom=0.1)
+    report = train_student(task, settings, 1, tmp_path)
+    scores = report.network.scores(task.input_type.mantissas(task.validation.x))
+    at_the_end = scores == report.network.score_type.max_mantissa
+    assert report.saturated == at_the_end.mean() > 0
+    assert report.student.record["saturated"] == report.saturated
+    with_room = train_student(task, StudentSettings(epochs=0), 1, tmp_path)
+    assert with_room.saturated == 0
+
+
+def test_score_format_is_chosen_from_background_alone(task: StudentTask) -> None:
+    settings = StudentSettings()
+    student = with_formats(start(task, settings), task, settings)
+    far = replace(task, points=replace(task.points, x=task.points.x * 0 + 3.9))
+    assert with_score_type(student, task, settings) == with_score_type(student, far, settings)
+
+
+def test_loss_that_is_not_finite_stops_training(
+    task: StudentTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit._Run, "epoch", lambda *_: float("nan"))
+    with pytest.raises(TrainingDiverged, match=r"student.learning_rate"):
+        train_student(task, StudentSettings(epochs=1), 1, tmp_path)
+    assert not (tmp_path / "student.json").exists()
+
+
+def test_progress_counts_every_pass(task: StudentTask, tmp_path: Path) -> None:
+    listener = _Counting()
+    settings = StudentSettings(mode="distil", hidden=(3,), epochs=2, float_epochs=3)
+    train_student(task, settings, 1, tmp_path, listener)
+    assert listener.totals == [3, 2]
+    assert listener.updates == [1, 2, 3, 1, 2]
+
+
+class _Counting:
+    def __init__(self) -> None:
+        self.totals: list[int] = []
+        self.updates: list[int] = []
+
+    def start(self, label: str, total: int) -> None:
+        del label
+        self.totals.append(total)
+
+    def update(self, done: int, **values: float) -> None:
+        assert np.isfinite(list(values.values())).all()
+        self.updates.append(done)
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes", "message"),
+    [
+        ({}, {"encoder": (), "decoder": ()}, "quantize needs a teacher of dense ReLU layers"),
+        ({"mode": "distil"}, {"encoder": (), "decoder": ()}, "student.latent: is missing"),
+        ({"layers": {"encoder_9": LayerBits()}}, {}, "no layer 'encoder_9'.*encoder_0"),
+    ],
+)
+def test_student_that_does_not_fit_the_teacher(
+    task: StudentTask, settings: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        start(replace(task, **changes), StudentSettings(**settings))
+
+
+def test_distil_needs_a_vector_to_follow(task: StudentTask) -> None:
+    blind = replace(task, train=replace(task.train, vector=None))
+    with pytest.raises(InputError, match="use 'regress'"):
+        start(blind, StudentSettings(mode="distil"))
+
+
+def test_latent_score_builds_the_encoder_alone(make_task: Callable[..., StudentTask]) -> None:
+    from naetrigger.export.student_task import dense_teacher
+
+    base = make_task()
+    task = make_task(teacher=dense_teacher(base.encoder, base.decoder, "latent_norm"))
+    student = start(task, StudentSettings())
+    assert [layer.name for layer in student.layers] == ["encoder_0", "encoder_1"]
+    np.testing.assert_allclose(
+        float_scores(student, task.train.x), task.train.scores, rtol=1e-4
+    )  # float32 weights
