@@ -11,6 +11,7 @@ dataset        shape, type     what
 ``context``    (N, C) float32  what no model sees (jet pT ...); attribute ``columns``
 =============  ==============  ====================================================
 
+Attributes of the file: ``format``, ``version``, and ``processes`` (their order; may be left out).
 Group attributes: ``role`` (background or signal), ``process``, and the source's own: commands,
 seeds, generator, cross-section, citation.
 """
@@ -134,10 +135,12 @@ def write_events(
 ) -> None:
     """Write one HDF5 file, through a temporary file that is renamed when complete."""
     partial = path.with_name(path.name + ".partial")
-    with h5py.File(partial, "w", track_order=True) as file:
+    with h5py.File(partial, "w") as file:  # no track_order: it would write the time
         file.attrs.update({"format": FORMAT, "version": VERSION, **(attributes or {})})
+        names = []
         for sample in events:
-            group = file.create_group(sample.process, track_order=True)
+            names.append(sample.process)
+            group = file.create_group(sample.process)
             group.attrs.update({**sample.attributes, "role": sample.role})
             group.attrs["process"] = sample.process
             for name in ("values", "weights", "event_ids", "context"):
@@ -146,6 +149,7 @@ def write_events(
                 group.create_dataset(name, data=data, **(options if data.size else {}))
             group["values"].attrs["columns"] = list(sample.columns)
             group["context"].attrs["columns"] = list(sample.context_columns)
+        file.attrs["processes"] = names
     partial.replace(path)
 
 
@@ -159,7 +163,7 @@ def read_events(path: Path, processes: Iterable[str] | None = None) -> list[Even
                 raise InputError(
                     f"{path}: layout version {file.attrs['version']}, this program reads {VERSION}"
                 )
-            names = list(file) if processes is None else list(processes)
+            names = list(processes if processes is not None else _processes(file))
             for name in names:
                 if name not in file:
                     raise InputError(
@@ -173,6 +177,11 @@ def read_events(path: Path, processes: Iterable[str] | None = None) -> list[Even
         raise InputError(f"{path}: truncated or not HDF5 ({error})") from error
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not the documented layout ({error})") from error
+
+
+def _processes(file: h5py.File) -> list[str]:
+    """The processes in the order they were written; a file that lists none is read by name."""
+    return [str(name) for name in file.attrs.get("processes", list(file))]
 
 
 def _read_group(group: h5py.Group, source: str) -> Events:

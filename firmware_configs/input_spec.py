@@ -7,6 +7,7 @@ logarithm; it is not part of the firmware). Float training sees exactly these nu
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -22,13 +23,17 @@ from naetrigger.firmware_configs.shipped import find, parse_yaml, shipped_names,
 DEFAULT_TYPE = "fixed<10,3,RND_CONV,SAT>"
 
 
+Offline = Literal["none", "log", "log1p"]
+
+
 class Feature(Settings):
     """One input."""
 
     name: str
     unit: str = "1"
-    offline: Literal["none", "log"] = "none"
-    """What the host does before the firmware sees the value; stated in every export."""
+    offline: Offline = "none"
+    """What the host does before the firmware sees the value; stated in every export. log1p is
+    log(1 + x), for quantities that can be zero."""
     offset: float = Field(allow_inf_nan=False)
     """Subtracted after the offline step."""
     shift: int = Field(ge=-60, le=60)
@@ -103,10 +108,14 @@ def offline_step(x: Floats, step: str, name: str) -> Floats:
     """f(x) of one column."""
     if step == "none":
         return x
-    if np.any(x <= 0):
-        row = int(np.argmax(x <= 0))
-        raise InputError(f"column '{name}': log needs positive values, row {row} holds {x[row]}")
-    return np.log(x)
+    limit = 0.0 if step == "log" else -1.0
+    if np.any(x <= limit):
+        row = int(np.argmax(x <= limit))
+        other = "; log1p takes zeros" if step == "log" and x[row] == 0 else ""
+        raise InputError(
+            f"column '{name}': {step} needs values above {limit:g}, row {row} holds {x[row]}{other}"
+        )
+    return np.log(x) if step == "log" else np.log1p(x)
 
 
 def derive_input_spec(
@@ -114,7 +123,7 @@ def derive_input_spec(
     columns: tuple[str, ...],
     values: npt.ArrayLike,
     *,
-    offline: dict[str, Literal["none", "log"]] | None = None,
+    offline: Mapping[str, Offline] | None = None,
     units: dict[str, str] | None = None,
     type: str = DEFAULT_TYPE,
     source: str = "derived from the training background",

@@ -341,17 +341,18 @@ def data_info(
 @data_app.command("spec")
 def data_spec(
     file: Annotated[Path, typer.Argument(help="A naetrigger HDF5 file or a CSV file.")],
-    log: Annotated[
-        list[str] | None, typer.Option("--log", help="A column whose logarithm is taken offline.")
+    offline: Annotated[
+        list[str] | None,
+        typer.Option("--offline", help="COLUMN=log or COLUMN=log1p: what the host does to it."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="The spec's name.")] = "my-inputs",
     debug: DebugOption = False,
 ) -> None:
     """Print an input spec derived from a file's background, to be kept and edited."""
     OPTIONS.debug = debug
-    from naetrigger.pipeline.listings import derived_spec
+    from naetrigger.pipeline.listings import derived_spec, offline_steps
 
-    typer.echo(derived_spec(file, name, tuple(log or ())), nl=False)
+    typer.echo(derived_spec(file, name, offline_steps(offline or [])), nl=False)
 
 
 logging.getLogger("naetrigger").addHandler(logging.NullHandler())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from naetrigger.contracts.events import Events, read_events
 from naetrigger.contracts.score import SCORES
 from naetrigger.firmware_configs.board import board_names, load_board
 from naetrigger.firmware_configs.input_spec import (
+    Offline,
     derive_input_spec,
     input_spec_names,
     load_input_spec,
@@ -83,23 +84,35 @@ def describe_events(path: Path) -> dict[str, Any]:
     return {"file": str(path), "processes": [_describe(events) for events in _read(path)]}
 
 
-def derived_spec(path: Path, name: str, log: tuple[str, ...]) -> str:
+def derived_spec(path: Path, name: str, offline: Mapping[str, Offline]) -> str:
     """The YAML of an input spec derived from the background of a file."""
     backgrounds = [events for events in _read(path) if events.role == "background"]
     if not backgrounds:
         raise InputError(f"{path}: holds no background to derive an input spec from")
     events = backgrounds[0]
-    unknown = sorted(set(log) - set(events.columns))
+    unknown = sorted(set(offline) - set(events.columns))
     if unknown:
-        raise InputError(f"--log {unknown[0]}: not a column ({', '.join(events.columns)})")
+        raise InputError(f"--offline {unknown[0]}: not a column ({', '.join(events.columns)})")
     spec = derive_input_spec(
         name,
         events.columns,
         events.values,
-        offline=dict.fromkeys(log, "log"),
+        offline=offline,
         source=f"derived from {len(events)} events of {events.process} in {path.name}",
     )
     return spec.to_yaml()
+
+
+def offline_steps(options: list[str]) -> dict[str, Offline]:
+    """COLUMN=STEP options as a mapping."""
+    steps: dict[str, Offline] = {}
+    for option in options:
+        column, _, step = option.rpartition("=")
+        if not column or step not in typing.get_args(Offline):
+            known = ", ".join(typing.get_args(Offline))
+            raise InputError(f"--offline {option}: expected COLUMN=STEP, a step of {known}")
+        steps[column] = typing.cast(Offline, step)
+    return steps
 
 
 def _read(path: Path) -> list[Events]:

@@ -68,7 +68,7 @@ def test_a_shipped_spec_is_usable(name):
     ("values", "message"),
     [
         ([[1.0]], "expected 2 columns"),
-        ([[1.0, 0.0]], "column 'b': log needs positive values, row 0 holds 0.0"),
+        ([[1.0, 0.0]], "column 'b': log needs values above 0, row 0 holds 0.0; log1p takes zeros"),
         ([[np.nan, 1.0]], "NaN or infinity"),
     ],
 )

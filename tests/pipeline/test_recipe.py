@@ -73,7 +73,7 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ("data: {source: a.csv, signals: [s]}", "takes signals as {name: path"),
         ("data: {source: a.h5, signals: {s: s.csv}}", "takes signals as a list"),
         ("data: {signals: ['../evil']}", "is no process name"),
-        ("data: {input_spec: jets8, log_columns: [a]}", "log_columns goes with"),
+        ("data: {input_spec: jets8, offline: {a: log}}", "offline goes with"),
         ("seed: 1\nseed: 2", "key 'seed' stands twice"),
         ("- a\n- b", "expected a mapping"),
         ("seed: [1", "not valid YAML"),

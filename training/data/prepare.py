@@ -1,4 +1,4 @@
-"""The data stage: read, check, weight, split, and write what the other stages read.
+"""The data stage: read, check, split, and write what the other stages read.
 
 Signals go into ``test.h5`` alone, so nothing that trains can see one. The split is by a hash of
 the event id (naetrigger.contracts.events.split_of).
@@ -21,9 +21,6 @@ from naetrigger.training.data.readers import read_source
 from naetrigger.training.data.settings import DataSettings
 
 MIN_EVENTS = 20
-REWEIGHT_BINS = 20
-MIN_RELATIVE_WEIGHT = 1e-6  # weights must be positive
-MAX_RELATIVE_WEIGHT = 20.0  # beyond this a few events would decide the training
 
 
 def prepare(settings: DataSettings, folder: Path) -> None:
@@ -41,8 +38,8 @@ def prepare(settings: DataSettings, folder: Path) -> None:
             )
     spec = _input_spec(settings, parts["train"])
     if settings.reweight is not None:
-        for name in ("train", "validation"):
-            parts[name] = reweighted(parts[name], signals, settings.reweight)
+        for part in (background, *signals):
+            part.column(settings.reweight)  # says now that it is missing
     samples = {
         "train": [with_columns(parts["train"], spec.columns)],
         "validation": [with_columns(parts["validation"], spec.columns)],
@@ -70,47 +67,17 @@ def with_columns(events: Events, columns: tuple[str, ...]) -> Events:
     )
 
 
-def reweighted(background: Events, signals: list[Events], column: str) -> Events:
-    """Background weights that give `column` the mean of the signals' spectra.
-
-    Twenty bins with the signals' quantiles as edges, the outer ones open. The weights replace
-    the events' own, have mean 1, and end at twenty times the mean. Only what trains is weighted
-    so; the test sample keeps its own weights, and the validation stage follows each signal.
-    """
-    if not signals:
-        raise InputError("data.reweight: needs at least one signal whose spectrum to take")
-    x = background.column(column)
-    pooled = np.concatenate([signal.column(column) for signal in signals])
-    inner = np.unique(np.quantile(pooled, np.linspace(0, 1, REWEIGHT_BINS + 1)[1:-1]))
-    target = np.mean([_fractions(s.column(column), s.weights, inner) for s in signals], axis=0)
-    present = _fractions(x, np.ones(len(x)), inner)
-    ratio = np.divide(target, present, out=np.zeros_like(target), where=present > 0)
-    weights = ratio[np.searchsorted(inner, x, side="right")]
-    weights = np.clip(weights / weights.mean(), MIN_RELATIVE_WEIGHT, MAX_RELATIVE_WEIGHT)
-    return replace(background, weights=weights / weights.mean())
-
-
-def _fractions(
-    x: npt.NDArray[Any], weights: npt.NDArray[np.float64], inner: npt.NDArray[Any]
-) -> npt.NDArray[np.float64]:
-    """The weighted share of each bin between open outer edges."""
-    index = np.searchsorted(inner, x, side="right")
-    counts = np.bincount(index, weights=weights, minlength=len(inner) + 1)
-    fractions: npt.NDArray[np.float64] = counts / counts.sum()
-    return fractions
-
-
 def _input_spec(settings: DataSettings, train: Events) -> InputSpec:
     if settings.input_spec == "auto":
         columns = settings.columns or train.columns
-        unknown = sorted(set(settings.log_columns) - set(columns))
+        unknown = sorted(set(settings.offline) - set(columns))
         if unknown:
-            raise InputError(f"data.log_columns: {', '.join(unknown)}: not among the inputs")
+            raise InputError(f"data.offline: {', '.join(unknown)}: not among the inputs")
         return derive_input_spec(
             "auto",
             columns,
             _table(train, columns),
-            offline=dict.fromkeys(settings.log_columns, "log"),
+            offline=settings.offline,
             type=settings.input_type,
             source=f"derived from {len(train)} training events of {train.process}",
         )

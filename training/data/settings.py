@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from naetrigger.contracts.fixed_point import parse_fixed
 from naetrigger.contracts.settings import Settings
-from naetrigger.firmware_configs.input_spec import DEFAULT_TYPE
+from naetrigger.firmware_configs.input_spec import DEFAULT_TYPE, Offline
 
 PROCESS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
@@ -84,8 +84,9 @@ class DataSettings(Settings):
     """A shipped input spec by name, the path of one, or `auto`: derived from the training
     background (offset near the mean, a power of two near the spread)."""
 
-    log_columns: tuple[str, ...] = ()
-    """With `input_spec: auto`, inputs whose logarithm is taken offline."""
+    offline: dict[str, Offline] = Field(default_factory=dict)
+    """With `input_spec: auto`, what the host does to an input before the firmware sees it:
+    `{column: log}`, or `log1p` where the column holds zeros."""
 
     input_type: Annotated[str, AfterValidator(_format)] = DEFAULT_TYPE
     """With `input_spec: auto`, the fixed-point format of every input."""
@@ -94,9 +95,8 @@ class DataSettings(Settings):
     """How the background is divided."""
 
     reweight: str | None = None
-    """A column (say jet_pt) whose spectrum is reweighted to the signals': in the training and
-    validation background to their mean (take effect with objective.use_weights), in the verdict
-    to each signal in turn."""
+    """A column (say jet_pt): in the verdict, the background is reweighted to each signal's spectrum
+    of it in turn. Training never sees these weights, as they come from signals."""
 
     max_background: int | None = Field(None, ge=10)
     """Use the first so many background events."""
@@ -110,8 +110,8 @@ class DataSettings(Settings):
             raise ValueError("a CSV source takes signals as {name: path of a CSV file}")
         if not self.is_csv and isinstance(self.signals, dict):
             raise ValueError("an HDF5 source takes signals as a list of the file's processes")
-        if self.input_spec != "auto" and self.log_columns:
-            raise ValueError("log_columns goes with input_spec: auto; a spec states its own steps")
+        if self.input_spec != "auto" and self.offline:
+            raise ValueError("offline goes with input_spec: auto; a spec states its own steps")
         return self
 
     @property
