@@ -144,13 +144,16 @@ class RtlModel:
 
     def scores(self, mantissas: Integers, threads: int = 1) -> Integers:
         """Score mantissas, shape (N,), for input mantissas of shape (N, F)."""
+        if np.asarray(mantissas).dtype.kind not in "iu":
+            raise InputError("rtl: inputs must be integer mantissas")
         mantissas = np.asarray(mantissas, dtype=np.int64)
         if mantissas.ndim != 2 or mantissas.shape[1] != self.features:
             raise InputError(f"rtl: inputs must have shape (N, {self.features}): {mantissas.shape}")
         if len(mantissas) == 0:
             return np.zeros(0, np.int64)
         scores = self._logic.predict(self.input_type.real(mantissas), n_threads=threads)
-        return self.score_type.mantissas(scores[:, 0])
+        words: Integers = np.ldexp(scores[:, 0], self.score_type.fraction).astype(np.int64)
+        return words
 
 
 def read_estimate(folder: Path) -> RtlEstimate:
@@ -171,11 +174,20 @@ def _best_design(
         choices = ("multiplier", "lookup") if squares else ("multiplier",)
     designs = []
     for choice in choices:
-        logic = _trace(network, choice)
+        try:
+            logic = _trace(network, choice)
+        except _TableTooLarge:
+            if choice == settings.square:
+                raise
+            continue
         model = _rtl_model(logic, project / "unwritten", board, settings, "verilog")
         designs.append(_Design(choice, logic, model))
         log.info("rtl: square by %s: %s, %s cycles", choice, logic, model.latency)
     return min(designs, key=lambda design: design.merit)
+
+
+class _TableTooLarge(InputError):
+    """A square has too many arguments for a table."""
 
 
 def _trace(network: FixedPointNetwork, square: Square) -> Any:
@@ -221,7 +233,7 @@ def _exact(node: Node, values: list[Any], square: Square) -> Any:
         case "abs":
             return abs(x)
         case "square":
-            return _squared(x, square)
+            return _squared(x, square, node.name)
         case "sum":
             ones = np.ones(len(x)) if node.weights is None else node.weights
             weights = ones if node.weight_type is None else node.weight_type.real(ones)
@@ -230,20 +242,18 @@ def _exact(node: Node, values: list[Any], square: Square) -> Any:
             raise InputError(f"rtl: {node.name}: op '{node.op}' has no RTL")
 
 
-def _squared(x: Any, square: Square) -> Any:
+def _squared(x: Any, square: Square, name: str) -> Any:
     """x * x by a multiplier, or by a table of |x| where that is not too large."""
     if square == "multiplier":
         return x * x
     magnitude = abs(x)
-    lows, highs, steps = magnitude.lhs
-    for value, low, high, step in zip(
-        np.asarray(x).ravel(), lows.ravel(), highs.ravel(), steps.ravel(), strict=True
-    ):
-        if (high - low) / step >= 2**TABLE_BITS:
-            raise InputError(
-                f"rtl: a square by lookup of {value} needs {int((high - low) / step) + 1} entries "
-                f"(at most {2**TABLE_BITS}); set square: multiplier"
-            )
+    low, high, step = magnitude.lhs
+    entries = int(np.max((high - low) / step)) + 1
+    if entries > 2**TABLE_BITS:
+        raise _TableTooLarge(
+            f"rtl: {name}: a square by lookup needs a table of {entries} entries (at most "
+            f"{2**TABLE_BITS}); set square: multiplier"
+        )
     return magnitude.apply(np.square)
 
 

@@ -133,7 +133,7 @@ def test_float32_would_not_do_for_the_wide_student(monkeypatch: pytest.MonkeyPat
 
 
 def test_no_float_holds_a_score_of_sixty_bits() -> None:
-    with pytest.raises(InputError, match="edge 'score_sum' needs .* bits, a float64 has 53"):
+    with pytest.raises(InputError, match=r"edge 'score_sum' needs .* bits, a float64 has 53"):
         QkerasEngine(wide_student(24, 16))
 
 

@@ -19,7 +19,7 @@ from naetrigger.export.student_settings import StudentSettings
         ({"loss": {"vector": 0, "score": 0}}, "nothing to train to"),
         ({"points": {"noise_widths": (-1.0,)}}, "noise_widths must be > 0"),
         ({"layers": {"encoder_0": {"weight": 4, "weight_integer": 6}}}, "do not fit 4"),
-        ({"learning_rate": float("nan")}, "finite|greater"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
         ({"wieght_bits": 4}, "Extra inputs"),
     ],
 )

