@@ -9,6 +9,7 @@ libraries do not go together with the others or hold on to all cores and memory.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -136,17 +137,25 @@ def _answer_apart(root: Path, name: str, question: str, inputs: Integers) -> dic
         done = subprocess.run(
             [*command, str(asked), str(answered)],
             stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             capture_output=True,
             text=True,
             errors="replace",
             check=False,
         )
         if done.returncode != 0:
-            kind = WORKER_ERRORS.get(done.returncode, EnvironmentProblem)
-            said = done.stdout.strip() or done.stderr.strip()[-2000:]
-            raise kind(f"engine {name}: {said or f'ended with status {done.returncode}'}")
+            raise _worker_error(name, done.returncode, done.stdout.strip(), done.stderr.strip())
         with np.load(answered, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
+
+
+def _worker_error(name: str, status: int, said: str, errors: str) -> NaetriggerError:
+    """What a worker said on standard output; a crash says nothing there."""
+    if said:
+        return WORKER_ERRORS.get(status, EnvironmentProblem)(f"engine {name}: {said}")
+    return EnvironmentProblem(
+        f"engine {name}: its process ended with status {status}:\n{errors[-2000:]}"
+    )
 
 
 @dataclass(frozen=True)

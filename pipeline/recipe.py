@@ -9,6 +9,7 @@ from the defaults; the run folder keeps the recipe with every value written out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -19,6 +20,7 @@ from naetrigger.contracts.settings import Settings
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.export.student_settings import StudentSettings
 from naetrigger.firmware_configs.shipped import find, parse_yaml, problem_lines
+from naetrigger.pipeline.paths import located, relative_to
 from naetrigger.training.data.settings import DataSettings
 from naetrigger.training.settings import ModelSettings, ObjectiveSettings, WnaeObjective
 from naetrigger.validation.settings import ValidationSettings
@@ -64,9 +66,13 @@ class Recipe(Settings):
                 return {**document, "objective": {"name": default, **objective}}
         return document
 
-    def to_yaml(self) -> str:
-        """The recipe with every value written out; reading it back gives the same recipe."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=100)
+    def to_yaml(self, folder: Path) -> str:
+        """The recipe with every value written out, to be kept in `folder`.
+
+        Reading it back from there gives the same recipe.
+        """
+        document = relative_to(self.model_dump(mode="json"), folder)
+        return yaml.safe_dump(document, sort_keys=False, width=100)
 
 
 def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -75,10 +81,12 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     Raises RecipeError with a line for every problem.
     """
     text, source = find("recipes", name_or_path)
-    document = parse_yaml(text, source)
+    is_file = source == name_or_path
+    folder = Path(name_or_path).parent if is_file else Path()
+    document = located(parse_yaml(text, source), folder)
     for override in overrides:
         _apply(document, override)
-    return parse_recipe(document, source, overridden=_paths(overrides))
+    return parse_recipe(located(document, Path()), source, _paths(overrides))
 
 
 def parse_recipe(

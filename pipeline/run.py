@@ -16,9 +16,8 @@ from naetrigger.contracts.errors import EnvironmentProblem, InputError, suggesti
 from naetrigger.contracts.manifest import Manifest, StageRecord, damage, read_manifest, verify
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
-from naetrigger.firmware_configs.shipped import parse_yaml, read_text
 from naetrigger.pipeline.preflight import preflight
-from naetrigger.pipeline.recipe import Recipe, parse_recipe
+from naetrigger.pipeline.recipe import Recipe, load_recipe
 from naetrigger.pipeline.run_folder import (
     RECIPE,
     adopt_stage,
@@ -77,7 +76,7 @@ def run(
     with _disk_problems(root), locked(root):
         manifest = open_run(root)
         _note_changes(recipe, root, notify)
-        write_recipe(root, recipe.to_yaml())
+        write_recipe(root, recipe.to_yaml(root))
         preflight(recipe, [s.name for s in wanted if not _up_to_date(s, recipe, root, manifest)])
         results = []
         for stage in wanted:
@@ -105,8 +104,7 @@ def stage_states(root: Path, stages: Sequence[Stage] = STAGES) -> dict[str, Stat
 
 def run_recipe(root: Path) -> Recipe:
     """The recipe that a run folder keeps."""
-    path = root / RECIPE
-    return parse_recipe(parse_yaml(read_text(path), str(path)), str(path))
+    return load_recipe(str(root / RECIPE))
 
 
 def _stages_until(until: str, stages: Sequence[Stage]) -> list[Stage]:

@@ -78,13 +78,26 @@ def _section(*names: str) -> Callable[[Recipe], dict[str, Any]]:
     return settings
 
 
+def _data_settings(recipe: Recipe) -> dict[str, Any]:
+    """The data section; of a file its name alone, what is in it counts as a source."""
+    settings = recipe.model_dump(mode="json", include={"data"})["data"]
+    signals = settings["signals"]
+    return settings | {
+        "source": Path(settings["source"]).name,
+        "input_spec": Path(settings["input_spec"]).name,
+        "signals": list(signals) if isinstance(signals, dict) else signals,
+    }
+
+
 def _data_sources(recipe: Recipe) -> Mapping[str, Path]:
     from naetrigger.training.data.readers import source_files
 
-    files = source_files(recipe.data)
-    if Path(recipe.data.input_spec).is_file():
-        files[recipe.data.input_spec] = Path(recipe.data.input_spec)
-    return files
+    return {**source_files(recipe.data), **_yaml_file("input_spec", recipe.data.input_spec)}
+
+
+def _yaml_file(key: str, name_or_path: str) -> dict[str, Path]:
+    is_path = name_or_path.endswith((".yaml", ".yml"))
+    return {key: Path(name_or_path)} if is_path else {}
 
 
 def _run_data(work: Work) -> None:
@@ -114,14 +127,18 @@ def _run_training(work: Work) -> None:
 
 
 def _board_source(recipe: Recipe) -> Mapping[str, Path]:
-    board = recipe.firmware.board
-    return {board: Path(board)} if board.endswith((".yaml", ".yml")) else {}
+    return _yaml_file("board", recipe.firmware.board)
+
+
+def _firmware_settings(recipe: Recipe) -> dict[str, Any]:
+    settings = recipe.model_dump(mode="json", include={"firmware"})["firmware"]
+    return settings | {"board": Path(settings["board"]).name}
 
 
 def _validation_settings(recipe: Recipe) -> dict[str, Any]:
     return {
         **recipe.model_dump(mode="json", include={"name", "validation"}),
-        "source": recipe.data.source,
+        "source": Path(recipe.data.source).name,
         "reweight": recipe.data.reweight,
         "score": recipe.model.score,
     }
@@ -131,7 +148,7 @@ _SAMPLES = ("data/train.h5", "data/validation.h5", "data/input_spec.yaml")
 
 DATA = Stage(
     name="data",
-    settings=_section("data"),
+    settings=_data_settings,
     run=_run_data,
     packages=("numpy", "h5py"),
     sources=_data_sources,
@@ -153,7 +170,7 @@ STUDENT = Stage(
 )
 EXPORT = Stage(
     name="export",
-    settings=_section("firmware"),
+    settings=_firmware_settings,
     run=run_export,
     packages=("numpy", "onnx", "onnxruntime", "qonnx", "hls4ml", "alkaid"),
     reads=(*_SAMPLES, "training/teacher.*", "student/*"),

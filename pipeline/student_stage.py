@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from naetrigger.pipeline.work import Work
 
 NEGATIVES = 4000  # samples of the teacher's own density that the student meets
@@ -12,6 +16,7 @@ def run_student(work: Work) -> None:
     import torch
 
     from naetrigger.export.distil import train_student
+    from naetrigger.export.qkeras_student import libraries
     from naetrigger.export.student_task import autoencoder_teacher, student_task
     from naetrigger.training.negatives import sample_negatives
     from naetrigger.training.settings import Langevin
@@ -33,4 +38,20 @@ def run_student(work: Work) -> None:
         recipe.seed,
         negatives,
     )
+    with _hushed():
+        libraries()
     train_student(task, recipe.student, recipe.seed, work.folder, work.progress)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Drop what native code prints to standard error: TensorFlow greets every import."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

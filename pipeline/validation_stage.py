@@ -38,7 +38,7 @@ def run_validation(work: Work) -> None:
         score_name=recipe.model.score,
         score_format=network[network.output].type,
         recipe=recipe.name,
-        sample=_label(test[0], recipe.data.source),
+        sample=_label(test[0], Path(recipe.data.source).name),
         seed=recipe.seed,
         versions=_versions(root),
         reweight=recipe.data.reweight,

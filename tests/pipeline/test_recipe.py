@@ -25,11 +25,31 @@ def test_shipped_recipes_are_read(name: str) -> None:
 
 
 def test_written_out_recipe_reads_back_the_same(tmp_path: Path) -> None:
-    recipe = Recipe.model_validate(
-        {"data": {"source": "b.csv", "signals": {"s": "s.csv"}}, "objective": {"name": "nae"}}
+    path = recipe_file(
+        tmp_path,
+        "data: {source: b.csv, signals: {s: ../s.csv}, input_spec: mine.yaml}\n"
+        "objective: {name: nae}\nfirmware: {board: boards/mine.yaml}",
     )
-    again = load_recipe(recipe_file(tmp_path, recipe.to_yaml()))
-    assert again == recipe
+    recipe = load_recipe(path)
+    assert recipe.data.source == str(tmp_path / "b.csv")
+    assert recipe.data.signals == {"s": str(tmp_path.parent / "s.csv")}
+    assert recipe.firmware.board == str(tmp_path / "boards" / "mine.yaml")
+    run = tmp_path / "runs" / "mine"
+    run.mkdir(parents=True)
+    text = recipe.to_yaml(run)
+    assert str(tmp_path) not in text
+    assert load_recipe(recipe_file(run, text)) == recipe
+
+
+def test_paths_of_overrides_are_relative_to_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deep").mkdir()
+    path = recipe_file(tmp_path / "deep", "data: {source: b.csv}")
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe(path, ["data.signals={s: s.csv}"])
+    assert recipe.data.source == str(tmp_path / "deep" / "b.csv")
+    assert recipe.data.signals == {"s": str(tmp_path / "s.csv")}
 
 
 def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:

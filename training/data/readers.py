@@ -22,10 +22,10 @@ def read_source(settings: DataSettings) -> tuple[Events, list[Events]]:
 
 
 def source_files(settings: DataSettings) -> dict[str, Path]:
-    """Every file that :func:`read_source` reads, by the name the settings give it."""
-    files = {settings.source: source_path(settings)}
+    """Every file that :func:`read_source` reads, by what it is for."""
+    files = {"source": source_path(settings)}
     if isinstance(settings.signals, dict):
-        files |= {path: Path(path) for path in settings.signals.values()}
+        files |= {f"signals.{name}": Path(path) for name, path in settings.signals.items()}
     return files
 
 

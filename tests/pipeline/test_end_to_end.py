@@ -1,0 +1,193 @@
+"""The smallest whole run: every stage and engine, through the command line, killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from naetrigger.contracts.events import read_events
+from naetrigger.contracts.manifest import read_manifest, verify
+from naetrigger.firmware_configs.input_spec import load_input_spec
+from naetrigger.pipeline import engines
+from naetrigger.pipeline.cli import run_command_line
+
+STAGES = ("data", "training", "student", "export", "validation")
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "naetrigger.pipeline.cli", *arguments]
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def without_stages_from(finished: Path, stage: str, root: Path) -> None:
+    """A copy of a finished run in which `stage` and all after it have not been run."""
+    shutil.copytree(finished, root)
+    manifest = json.loads((root / "manifest.json").read_text())
+    for name in STAGES[STAGES.index(stage) :]:
+        shutil.rmtree(root / name)
+        del manifest["stages"][name]
+    (root / "manifest.json").write_text(json.dumps(manifest))
+
+
+def interrupted(recipe: Path, root: Path, stage: str, number: int) -> tuple[int, str]:
+    """Start the run, send a signal once the stage has been at work for a moment; status, stderr."""
+    with subprocess.Popen(
+        command("run", str(recipe), "--out", str(root)),
+        cwd=recipe.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (root / f".{stage}.partial").exists():
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        time.sleep(0 if stage == "data" else 1.0)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=120)
+        return process.returncode, errors
+
+
+def test_run_passes_its_manifest(finished_run: Path) -> None:
+    manifest = read_manifest(finished_run)
+    verify(finished_run, manifest)
+    assert tuple(manifest.stages) == STAGES
+    listed = {file.path for record in manifest.stages.values() for file in record.files}
+    listed |= {"manifest.json", "recipe.yaml", ".lock"}
+    assert set(contents(finished_run)) == listed
+
+
+def test_every_engine_is_there_and_agrees(finished_run: Path) -> None:
+    assert set(engines.available(finished_run)) == set(engines.ENGINES)
+    spec = load_input_spec(str(finished_run / "data" / "input_spec.yaml"))
+    words = spec.mantissas(read_events(finished_run / "data" / "test.h5")[0].values[:200])
+    scores = {name: engines.score(finished_run, name, words) for name in engines.ENGINES}
+    for name, kind in engines.ENGINES.items():
+        assert scores[name].shape == (200,)
+        if kind.model == "student":
+            assert scores[name].dtype == np.int64
+            np.testing.assert_array_equal(scores[name], scores["network"], err_msg=name)
+        else:  # float32 rounding through two layers
+            np.testing.assert_allclose(scores[name], scores["torch"], rtol=1e-5)
+
+
+def test_traces_are_those_of_the_network(finished_run: Path) -> None:
+    words = np.zeros((2, 4), np.int64)
+    reference = engines.trace(finished_run, "network", words)
+    for name, kind in engines.ENGINES.items():
+        layers = engines.trace(finished_run, name, words)
+        assert bool(layers) == kind.traces
+        for layer, values in layers.items():
+            np.testing.assert_array_equal(values, reference[layer], err_msg=f"{name}: {layer}")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_interrupted_and_killed_in_each_stage(
+    finished_run: Path, tiny_recipe: Path, stage: str
+) -> None:
+    """Ctrl-C, then SIGKILL, then a run to the end: the same files, byte for byte."""
+    root = finished_run.with_name(f"run-{stage}")  # beside it: recipe.yaml has relative paths
+    without_stages_from(finished_run, stage, root)
+    status, errors = interrupted(tiny_recipe, root, stage, signal.SIGINT)
+    assert status == 130, errors
+    assert f"the same command goes on in {root}" in errors
+    assert "Traceback" not in errors
+    status, _ = interrupted(tiny_recipe, root, stage, signal.SIGKILL)
+    assert status == -signal.SIGKILL
+    done = subprocess.run(
+        command("run", str(tiny_recipe), "--out", str(root), "--json"),
+        cwd=tiny_recipe.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    got, expected = contents(root), contents(finished_run)
+    assert set(got) == set(expected)
+    assert [name for name in got if got[name] != expected[name]] == []
+
+
+def test_second_run_while_one_works(tiny_recipe: Path, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command("train", str(tiny_recipe), "--out", str(tmp_path), "--quiet"),
+        cwd=tiny_recipe.parent,
+    ) as first:
+        while not (tmp_path / ".lock").exists() or not (tmp_path / ".lock").read_text():
+            time.sleep(0.01)
+        second = subprocess.run(
+            command("train", str(tiny_recipe), "--out", str(tmp_path)),
+            cwd=tiny_recipe.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        first.kill()
+    assert second.returncode == 3
+    assert f"pid {first.pid}" in second.stderr
+
+
+def test_edited_weights_are_refused(
+    finished_run: Path, tiny_recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "run"
+    shutil.copytree(finished_run, root)
+    weights = root / "training" / "teacher.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-2] ^= 0x40
+    weights.write_bytes(content)
+    assert run_command_line(["run", str(tiny_recipe), "--out", str(root)]) == 2
+    said = capsys.readouterr().err
+    assert f"{weights}: edited" in said
+    assert "stage 'training'" in said
+    assert "run again" in said
+
+
+def test_file_size_limit_is_a_full_disk(tiny_recipe: Path, tmp_path: Path) -> None:
+    """A limit on file sizes fails like a full disk does, in the middle of a write."""
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from naetrigger.pipeline.cli import main\n"
+        f"main(['train', {str(tiny_recipe)!r}, '--out', {str(tmp_path / 'run')!r}])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tiny_recipe.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert f"{tmp_path / 'run'}: the disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_compiler(
+    tiny_recipe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tiny_recipe.parent)
+    assert run_command_line(["run", str(tiny_recipe), "--out", str(tmp_path / "run")]) == 3
+    assert "no C++ compiler 'g++' on PATH" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "data").exists()
+    assert os.environ["PATH"] == str(tmp_path)

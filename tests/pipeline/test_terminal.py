@@ -1,0 +1,91 @@
+"""Progress and tables as a terminal, a log file and NO_COLOR users see them."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from naetrigger.pipeline import terminal
+
+
+def console(is_terminal: bool) -> Console:
+    return Console(file=io.StringIO(), force_terminal=is_terminal, width=120, highlight=False)
+
+
+def text_of(target: Console) -> str:
+    assert isinstance(target.file, io.StringIO)
+    return target.file.getvalue()
+
+
+def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    target = console(False)
+    lines = terminal.ProgressLines(target)
+    lines.start("training", 100)
+    for done in range(100):
+        now[0] += 1.0
+        lines.update(done, loss=1 / (done + 1))
+    shown = text_of(target).splitlines()
+    assert len(shown) == 6  # 100 s, one line every 15 s
+    assert shown[1].startswith("training: 29/100, ")
+    assert "/s, " in shown[1]
+    assert "s left, loss 0.03333" in shown[1]
+    assert "\x1b" not in text_of(target)
+
+
+def test_bar_shows_rate_time_left_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = console(True)
+    bar = terminal.ProgressBar(target)
+    bar.start("training [wnae]", 10)
+    for done in range(3):
+        monkeypatch.setattr(terminal, "REFRESH_SECONDS", 0.0)
+        bar.update(done, distance=0.5)
+    bar.stop()
+    shown = text_of(target)
+    assert "training [wnae]" in shown
+    assert "distance 0.5" in shown
+    bar.update(4)  # after the end: no matter
+
+
+def test_no_color(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    summary = {
+        "passed": False,
+        "checks": 2,
+        "failed_checks": [
+            {"name": "lut", "value": None, "relation": "<=", "limit": 5.0, "unit": "LUT"}
+        ],
+        "report": "r.html",
+        "folder": "r",
+        "seconds": 1.0,
+        "peak_memory_mb": 5.0,
+    }
+    terminal.show_summary(summary, quiet=False)
+    shown = capsys.readouterr().out
+    assert "\x1b[3" not in shown
+    assert "lut: not measured LUT, must be <= 5 LUT" in shown
+
+
+def test_watcher_says_nothing_when_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with terminal.watching(silent=True, debug=False) as watcher:
+        watcher.line("hello")
+        watcher.progress.start("x", 3)
+        watcher.progress.update(1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_cells(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.show_table("t", ["a", "b"], [[None, True], [1.23456, "[x]"]])
+    shown = capsys.readouterr().out
+    for cell in ("-", "yes", "1.235", "[x]"):
+        assert cell in shown
+    terminal.show_table("nothing here", ["a"], [])
+    assert "nothing here: none" in capsys.readouterr().out
+
+
+def test_peak_memory() -> None:
+    assert 10 < terminal.peak_memory_mb() < 1e6
