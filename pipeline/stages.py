@@ -80,7 +80,7 @@ def _section(*names: str) -> Callable[[Recipe], dict[str, Any]]:
 
 def _data_settings(recipe: Recipe) -> dict[str, Any]:
     """The data section; of a file its name alone, what is in it counts as a source."""
-    settings = recipe.model_dump(mode="json", include={"data"})["data"]
+    settings = recipe.data.model_dump(mode="json")
     signals = settings["signals"]
     return settings | {
         "source": Path(settings["source"]).name,
@@ -131,7 +131,7 @@ def _board_source(recipe: Recipe) -> Mapping[str, Path]:
 
 
 def _firmware_settings(recipe: Recipe) -> dict[str, Any]:
-    settings = recipe.model_dump(mode="json", include={"firmware"})["firmware"]
+    settings = recipe.firmware.model_dump(mode="json")
     return settings | {"board": Path(settings["board"]).name}
 
 
