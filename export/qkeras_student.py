@@ -92,7 +92,7 @@ def keras_graph(
         h = edges[layer.edge] = graph.layer(layer, h, quantized)
     total = evaluate(student.score.expression, edges, graph)
     if quantized and student.score_type is not None:
-        total = graph.activation(SCORE, quantizer(student.score_type), total)
+        total = graph.activation(SCORE, student.score_type, total)
     return x, {**edges, **graph.tensors, SCORE: total}
 
 
@@ -109,14 +109,9 @@ class _Graph:
             return self.keras.layers.ReLU(name=layer.edge)(h) if layer.relu else h
         if layer.type is None:
             return h
-        float64 = self.keras.backend.floatx() == "float64"
-        # quantized_relu computes in float32 whatever floatx says; an unsigned quantized_bits
-        # has the same values, for it takes negative numbers to 0, but not ReLU's gradient
-        as_relu = layer.relu and not float64
-        of = relu_quantizer(layer.type) if as_relu else quantizer(layer.type)
-        if self.clip and not as_relu:
+        if self.clip and layer.type.signed:
             h = self._clipped(layer.type, h)
-        return self.activation(layer.edge, of, h)
+        return self.activation(layer.edge, layer.type, h)
 
     def _dense(self, layer: StudentLayer, x: Any, quantized: bool) -> Any:
         size = layer.weights.shape[1]
@@ -134,7 +129,12 @@ class _Graph:
         dense.bias.assign(layer.bias)
         return self.tensors[layer.name]
 
-    def activation(self, name: str, of: Any, x: Any) -> Any:
+    def activation(self, name: str, kind: Fixed, x: Any) -> Any:
+        """x in a format; an unsigned one takes negative numbers to 0, so it is a ReLU too."""
+        # quantized_relu computes in float32 whatever floatx says; unsigned quantized_bits has
+        # the same values, but not ReLU's gradient, and hls4ml's reader takes it for signed
+        as_relu = not kind.signed and self.keras.backend.floatx() == "float32"
+        of = relu_quantizer(kind) if as_relu else quantizer(kind)
         self.tensors[name] = libraries().qkeras.QActivation(of, name=name)(x)
         return self.tensors[name]
 

@@ -21,10 +21,11 @@ FEW_POINTS = Points(noise_count=600, uniform_count=100)
 
 
 class Trained(NamedTuple):
-    """A trained student and where its files are."""
+    """A trained student, where its files are, and the settings it was trained with (seed 11)."""
 
     report: StudentReport
     folder: Path
+    settings: StudentSettings
 
 
 def background(n: int, seed: int) -> Floats:
@@ -102,4 +103,5 @@ def trained(
     request: pytest.FixtureRequest, task: StudentTask, tmp_path_factory: pytest.TempPathFactory
 ) -> Trained:
     folder = tmp_path_factory.mktemp(f"student-{request.param}")
-    return Trained(train_student(task, SETTINGS[request.param], 11, folder), folder)
+    settings = SETTINGS[request.param]
+    return Trained(train_student(task, settings, 11, folder), folder, settings)

@@ -76,8 +76,7 @@ def test_regression_gives_a_score_that_ranks_as_the_teacher(
 
 
 def test_same_seed_gives_the_same_bytes(trained: Any, task: StudentTask, tmp_path: Path) -> None:
-    mode = trained.report.student.mode
-    train_student(task, SETTINGS[mode], 11, tmp_path)
+    train_student(task, trained.settings, 11, tmp_path)
     files = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*"))
     assert files == [
         "curves.csv", "network/network.json", "network/network.npz",
