@@ -31,18 +31,19 @@ class LayerBits(Settings):
 class Points(Settings):
     """Points around the background at which the student meets the teacher; no signal among them.
 
-    Each kind has its share of weight relative to the background's; 0 leaves it out.
+    Each kind has its share of weight relative to the background's; 0 leaves it out. Defaults by
+    scan, see docs/student.md.
     """
 
     noise_widths: tuple[float, ...] = (0.25, 0.5, 1.0)
     """Background smeared by a Gaussian of one of these widths, in units of each input's spread."""
     noise_count: int = Field(default=12_000, ge=0, le=10_000_000)
     """Number of smeared points."""
-    noise_share: float = Field(default=1.0, ge=0, le=100)
+    noise_share: float = Field(default=0.5, ge=0, le=100)
     """Weight of all smeared points together."""
-    langevin_share: float = Field(default=0.3, ge=0, le=100)
+    langevin_share: float = Field(default=0.2, ge=0, le=100)
     """Weight of the teacher's own negative samples, where they are given."""
-    uniform_share: float = Field(default=0.1, ge=0, le=100)
+    uniform_share: float = Field(default=0.05, ge=0, le=100)
     """Weight of points uniform over the box that the background spans, somewhat widened."""
     uniform_count: int = Field(default=2000, ge=0, le=1_000_000)
     """Number of uniform points."""
@@ -55,9 +56,9 @@ class Points(Settings):
 
 
 class Loss(Settings):
-    """What the student is trained to; see docs/student.md for the formula of each term."""
+    """What the student is trained to; the formula is in docs/student.md. Defaults by scan."""
 
-    vector: float = Field(default=1.0, ge=0, le=1000)
+    vector: float = Field(default=0.1, ge=0, le=1000)
     """Weight of the distance to the teacher's reconstruction (or latent)."""
     score: float = Field(default=1.0, ge=0, le=1000)
     """Weight of the squared difference of log scores."""

@@ -30,7 +30,9 @@ def test_every_input_is_one_that_hardware_receives(task: StudentTask) -> None:
 
 
 def test_each_kind_of_point_has_its_share(task: StudentTask) -> None:
-    points = Points(noise_count=400, noise_share=2, uniform_count=50, uniform_share=0.5)
+    points = Points(
+        noise_count=400, noise_share=2, langevin_share=0.3, uniform_count=50, uniform_share=0.5
+    )
     x, rng = task.train.x, np.random.default_rng(0)
     negatives = np.zeros((30, x.shape[1]))
     around, w = points_around(x, np.ones(len(x)), task.input_type, points, rng, negatives)
