@@ -10,6 +10,7 @@ of one event together. AUC above 0.5: the signal has the larger value.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,16 @@ def main() -> None:
     parser.add_argument("file", type=Path, nargs="?", default=SHIPPED)
     parser.add_argument("--resamplings", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--ignore-weights", action="store_true", help="match jet pT alone, Pythia's weights unused"
+    )
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
 
     samples = read_events(arguments.file)
     (background,) = (sample for sample in samples if sample.role == "background")
+    if arguments.ignore_weights:
+        background = replace(background, weights=np.ones(len(background)))
     columns = background.columns
     print(
         "| signal | jets | median pT / GeV | background jets, effective | "

@@ -27,6 +27,7 @@ class Process:
 
     commands : Pythia 8 settings, one a string, without seed and verbosity
     dark_jets_only : keep only jets whose pT comes mostly from dark hadrons
+    weighted : the commands bias the phase space, so the events carry weights
     citation : where model and parameters come from
     """
 
@@ -35,6 +36,7 @@ class Process:
     commands: tuple[str, ...]
     citation: str
     dark_jets_only: bool = False
+    weighted: bool = False
 
 
 def dark_sector(r_inv: float, dark_hadron_mass_gev: float = 20.0) -> tuple[str, ...]:
@@ -139,6 +141,7 @@ TOP_PAIRS = Process(
         "PhaseSpace:bias2SelectionRef=100",
     ),
     citation="Bierlich et al., Pythia 8.3, SciPost Phys. Codeb. 8 (2022), arXiv:2203.11601",
+    weighted=True,
 )
 
 # Names read svj<channel>_<mediator mass in GeV>_r<ten times r_inv>.

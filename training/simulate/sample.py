@@ -38,8 +38,8 @@ def simulate_jets(
     """`n_jets` jets of one process; the same seed gives the same jets.
 
     The process name enters the seed, so processes of one sample are independent. Weights are
-    Pythia's, scaled to mean 1 over the kept jets. `progress` is called with the numbers of jets
-    kept and of events generated after each batch.
+    Pythia's, scaled to mean 1 over the kept jets, or 1 where the process is not biased.
+    `progress` is called with the numbers of jets kept and of events generated after each batch.
     """
     if process_name not in PROCESSES:
         raise InputError(
@@ -80,6 +80,10 @@ def simulate_jets(
     log.info("%s: %d jets from %d events", process_name, n_jets, generated)
 
     weight = np.concatenate(weights)[:n_jets]
+    if not process.weighted:
+        # Pythia gives weights above 1 to the few events where it had underestimated the cross
+        # section while sampling (seen up to 25): noise in a sample this small.
+        weight = np.ones(n_jets)
     return Events(
         process=process_name,
         role=process.role,

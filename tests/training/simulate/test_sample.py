@@ -62,6 +62,18 @@ def test_weights(tops, dark_jets):
     assert np.all(dark_jets.weights == 1)
 
 
+def test_weights_of_an_unbiased_process_are_one_whatever_pythia_says(monkeypatch, dark_jets):
+    batch = sample.pythia.EventGenerator.batch
+
+    def violated(self, n_events):
+        made = batch(self, n_events)
+        return replace(made, weights=np.linspace(1, 25, made.n_events))
+
+    monkeypatch.setattr(sample.pythia.EventGenerator, "batch", violated)
+    again = sample.simulate_jets("svjs_2000_r03", 60, seed=1)
+    assert sample.content_hash([again]) == sample.content_hash([dark_jets])
+
+
 def test_jets_of_one_event_share_id_and_weight(tops):
     ids, first, counts = np.unique(tops.event_ids, return_index=True, return_counts=True)
     assert counts.max() >= 2
