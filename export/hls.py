@@ -28,6 +28,7 @@ from naetrigger.contracts.errors import InputError, MissingExtra
 from naetrigger.contracts.fixed_point import Fixed, Integers
 from naetrigger.contracts.network import Bounds, FixedPointNetwork, Node
 from naetrigger.export.hls_library import FORMAT, NAME, VERSION, HlsLibrary, compile_library
+from naetrigger.export.licenses import copy_license
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.firmware_configs.board import Board
 
@@ -74,6 +75,7 @@ def write_hls(
         _write_record(network, names, graph, project, board, settings)
         _write_test_bench(network, project, vectors)
         (project / "emulation.cpp").write_text(_emulation_source(network, settings.project, trace))
+        copy_license("hls4ml", project)
         project.rename(folder)
 
 

@@ -22,8 +22,16 @@ from typing import Any
 import numpy as np
 
 from naetrigger.contracts.errors import InputError, MissingExtra
-from naetrigger.contracts.fixed_point import Fixed, Integers, Overflow, Rounding, parse_fixed
+from naetrigger.contracts.fixed_point import (
+    MAX_WIDTH,
+    Fixed,
+    Integers,
+    Overflow,
+    Rounding,
+    parse_fixed,
+)
 from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.export.licenses import copy_license
 from naetrigger.export.settings import FirmwareSettings, Square
 from naetrigger.firmware_configs.board import Board
 
@@ -103,6 +111,7 @@ def write_rtl(
             square=design.square,
         )
         _write_record(network, project, board, settings, design, estimate)
+        copy_license("alkaid", project)
         project.rename(folder)
     return estimate
 
@@ -167,23 +176,44 @@ def read_estimate(folder: Path) -> RtlEstimate:
 def _best_design(
     network: FixedPointNetwork, project: Path, board: Board, settings: FirmwareSettings
 ) -> _Design:
-    """The design asked for, or the better of both where that is left open."""
-    squares = [node for node in network.nodes if node.op == "square"]
-    choices: tuple[Square, ...] = (settings.square,)
-    if settings.square == "auto":
-        choices = ("multiplier", "lookup") if squares else ("multiplier",)
+    """The design asked for, or the better one where that is left open."""
     designs = []
-    for choice in choices:
-        try:
-            logic = _trace(network, choice)
-        except _TableTooLarge:
-            if choice == settings.square:
-                raise
-            continue
+    for choice in _choices(network, settings.square):
+        logic = _trace(network, choice)
         model = _rtl_model(logic, project / "unwritten", board, settings, "verilog")
         designs.append(_Design(choice, logic, model))
         log.info("rtl: square by %s: %s, %s cycles", choice, logic, model.latency)
     return min(designs, key=lambda design: design.merit)
+
+
+def _choices(network: FixedPointNetwork, square: Square) -> tuple[Square, ...]:
+    """The forms of a square worth tracing the whole network with: one, or both in doubt.
+
+    A form is left out if another is better in latency and in cost for every square alone.
+    """
+    if square != "auto":
+        return (square,)
+    kinds = {network[n.inputs[0]].type for n in network.nodes if n.op == "square"}
+    choices: tuple[Square, ...] = ("multiplier", "lookup")
+    try:
+        alone = {
+            choice: [_square_alone(kind, choice) for kind in sorted(kinds, key=str)]
+            for choice in choices
+        }
+    except _TableTooLarge:
+        return ("multiplier",)
+    for one, other in (choices, choices[::-1]):
+        pairs = zip(alone[one], alone[other], strict=True)
+        if all(a.latency[1] <= b.latency[1] and a.cost <= b.cost for a, b in pairs):
+            return (one,)
+    return choices
+
+
+def _square_alone(kind: Fixed, square: Square) -> Any:
+    node = Node("x", "input", (), 1, kind)
+    exact = Fixed(False, min(2 * kind.width, MAX_WIDTH), 2 * kind.integer)
+    nodes = (node, Node("square", "square", ("x",), 1, exact))
+    return _trace(FixedPointNetwork(nodes, "square", 1.0), square)
 
 
 class _TableTooLarge(InputError):

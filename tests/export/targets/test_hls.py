@@ -110,6 +110,7 @@ def test_two_writes_are_byte_identical_and_hold_no_paths(tmp_path: Path, board: 
     assert files == files_of(tmp_path / "b")
     assert not [name for name, data in files.items() if str(tmp_path).encode() in data]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert b"Apache License" in files["LICENSE-hls4ml.txt"]
 
 
 def test_the_test_bench_holds_inputs_and_expected_scores(tmp_path: Path, board: Board) -> None:

@@ -111,6 +111,7 @@ def test_two_writes_are_byte_identical_and_hold_no_paths(tmp_path: Path, board: 
     assert files == files_of(tmp_path / "b")
     assert not [name for name, data in files.items() if str(tmp_path).encode() in data]
     assert {"verilog/src/anomaly_score.v", "vhdl/src/anomaly_score.vhd"} <= set(files)
+    assert b"LESSER GENERAL PUBLIC LICENSE" in files["LICENSE-alkaid.txt"]
 
 
 def test_the_estimate_follows_clock_and_cutoff(tmp_path: Path, board: Board) -> None:
