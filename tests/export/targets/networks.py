@@ -87,14 +87,9 @@ def network_of_all_modes() -> FixedPointNetwork:
     coarse = Fixed(True, 3, 5, Rounding.RND_CONV, Overflow.SAT)  # steps of 4
     fine = Fixed(True, 4, -1, Rounding.RND, Overflow.SAT)  # -1/4 to 7/32
     casts += [Node("coarse", "cast", ("x",), 3, coarse), Node("fine", "cast", ("x",), 3, fine)]
-    nodes += casts
-    previous = "x"
-    for index, cast in enumerate(casts):
-        difference = Fixed(True, 16, 9, Rounding.TRN, Overflow.SAT)
-        nodes.append(Node(f"diff{index}", "sub", (previous, cast.name), 3, difference))
-        previous = f"diff{index}"
-    nodes.append(Node("score", "sum", (previous,), 1, Fixed(True, 18, 11)))
-    return FixedPointNetwork(tuple(nodes), "score", 1.0)
+    last = Node("score", "sub", (casts[0].name, casts[-1].name), 3, Fixed(True, 18, 11))
+    total = Node("total", "sum", ("score",), 1, Fixed(True, 20, 13))
+    return FixedPointNetwork((*nodes, *casts, last, total), "total", 1.0)
 
 
 def kind_name(kind: Fixed) -> str:
