@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ import typer
 from naetrigger.contracts.errors import InputError, NaetriggerError
 from naetrigger.contracts.version import __version__
 
-PASSED, FAILED, INTERRUPTED, CRASHED = 0, 1, 130, 3
+PASSED, FAILED, CRASHED = 0, 1, 3
+INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + the signal's number, as shells count
 
 # Newer typers carry their own copy of click, so its exceptions are reached through typer's.
 UsageError: type[Any] = typer.BadParameter.__mro__[1]
@@ -94,8 +96,8 @@ def run_command_line(arguments: list[str] | None = None) -> int:
     except NaetriggerError as error:
         return _report_error(error, error.exit_status)
     except BrokenPipeError:
-        sys.stderr.close()
-        return PASSED
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the rest
+        return BROKEN_PIPE
     except Exception as error:
         return _report_error(error, CRASHED)
     return status if isinstance(status, int) else PASSED
@@ -136,56 +138,28 @@ def _root(
     del version
 
 
-@app.command()
-def run(
-    recipe: RecipeArgument,
-    out: OutOption = None,
-    override: SetOption = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> int:
-    """Run a recipe: every stage that is not up to date, to the report."""
-    return _run_until("validation", recipe, out, override, quiet, as_json, debug)
+def _add_stage_command(name: str, until: str, description: str) -> None:
+    """A command that runs a recipe as far as one stage."""
+
+    @app.command(name, help=description)
+    def command(
+        recipe: RecipeArgument,
+        out: OutOption = None,
+        override: SetOption = None,
+        quiet: QuietOption = False,
+        as_json: JsonOption = False,
+        debug: DebugOption = False,
+    ) -> int:
+        return _run_until(until, recipe, out, override, quiet, as_json, debug)
 
 
-@app.command()
-def train(
-    recipe: RecipeArgument,
-    out: OutOption = None,
-    override: SetOption = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> int:
-    """Run a recipe as far as the trained float model."""
-    return _run_until("training", recipe, out, override, quiet, as_json, debug)
-
-
-@app.command()
-def export(
-    recipe: RecipeArgument,
-    out: OutOption = None,
-    override: SetOption = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> int:
-    """Run a recipe as far as the firmware artefacts."""
-    return _run_until("export", recipe, out, override, quiet, as_json, debug)
-
-
-@app.command()
-def validate(
-    recipe: RecipeArgument,
-    out: OutOption = None,
-    override: SetOption = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> int:
-    """Run a recipe to the report, stages that are up to date being kept."""
-    return _run_until("validation", recipe, out, override, quiet, as_json, debug)
+for _name, _until, _description in (
+    ("run", "validation", "Run a recipe: every stage that is not up to date, to the report."),
+    ("train", "training", "Run a recipe as far as the trained float model."),
+    ("export", "export", "Run a recipe as far as the firmware artefacts."),
+    ("validate", "validation", "Run a recipe to the report, as `run` does."),
+):
+    _add_stage_command(_name, _until, _description)
 
 
 def _run_until(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,18 @@ def _data_settings(recipe: Recipe) -> dict[str, Any]:
 def _data_sources(recipe: Recipe) -> Mapping[str, Path]:
     from naetrigger.training.data.readers import source_files
 
-    return {**source_files(recipe.data), **_yaml_file("input_spec", recipe.data.input_spec)}
+    files = source_files(recipe.data)
+    if recipe.data.input_spec != "auto":
+        files["input_spec"] = _yaml_file("inputs", recipe.data.input_spec)
+    return files
 
 
-def _yaml_file(key: str, name_or_path: str) -> dict[str, Path]:
-    is_path = name_or_path.endswith((".yaml", ".yml"))
-    return {key: Path(name_or_path)} if is_path else {}
+def _yaml_file(kind: str, name_or_path: str) -> Path:
+    """A YAML file by its path, or a shipped one."""
+    if name_or_path.endswith((".yaml", ".yml")):
+        return Path(name_or_path)
+    shipped = resources.files("naetrigger.firmware_configs") / kind / f"{name_or_path}.yaml"
+    return Path(str(shipped))
 
 
 def _run_data(work: Work) -> None:
@@ -127,7 +134,7 @@ def _run_training(work: Work) -> None:
 
 
 def _board_source(recipe: Recipe) -> Mapping[str, Path]:
-    return _yaml_file("board", recipe.firmware.board)
+    return {"board": _yaml_file("boards", recipe.firmware.board)}
 
 
 def _firmware_settings(recipe: Recipe) -> dict[str, Any]:
