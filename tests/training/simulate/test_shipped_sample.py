@@ -156,6 +156,7 @@ def test_another_part_of_the_background_is_no_signal(shipped):
     assert tau3_auc(tops.select(half), tops.select(~half)) < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ttbar", "svjt_2000_r03"])
 def test_this_code_makes_the_shipped_jets(name, shipped, attributes):
     if pythia.version() not in attributes[name]["generator"]:
