@@ -106,7 +106,7 @@ class StudentSettings(Settings):
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
     float_learning_rate: float = Field(default=1e-2, gt=0, le=1)
     """Adam's step without quantizers, falling to zero along a cosine."""
-    learning_rate: float = Field(default=2e-3, gt=0, le=1)
+    learning_rate: float = Field(default=5e-3, gt=0, le=1)
     """Adam's step with quantizers, falling to zero along a cosine."""
 
     @model_validator(mode="after")

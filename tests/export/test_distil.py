@@ -15,7 +15,7 @@ from naetrigger.export import fit
 from naetrigger.export.distil import train_student, with_formats, with_score_type
 from naetrigger.export.initial import starting_student
 from naetrigger.export.student import float_scores, read_student
-from naetrigger.export.student_settings import LayerBits, StudentSettings
+from naetrigger.export.student_settings import LayerBits, Loss, StudentSettings
 from naetrigger.export.student_task import StudentTask
 
 COARSE = StudentSettings(
@@ -51,7 +51,7 @@ def test_distilled_student_is_smaller_and_follows_the_teacher(
     task: StudentTask, tmp_path: Path
 ) -> None:
     settings = StudentSettings(
-        mode="distil", hidden=(6,), epochs=10, float_epochs=25, batch_size=64
+        mode="distil", hidden=(6,), epochs=10, float_epochs=25, batch_size=64, loss=Loss(vector=1)
     )
     listener = _Counting()
     report = train_student(task, settings, 1, tmp_path, listener)
@@ -115,7 +115,9 @@ def test_best_weights_are_kept(task: StudentTask, monkeypatch: pytest.MonkeyPatc
 
 
 def test_saturated_scores_are_counted(task: StudentTask, tmp_path: Path) -> None:
-    settings = StudentSettings(epochs=0, score_headroom=0.02)
+    settings = StudentSettings(
+        mode="regress", hidden=(8,), float_epochs=20, epochs=0, batch_size=64, score_headroom=0.01
+    )
     report = train_student(task, settings, 1, tmp_path)
     scores = report.network.scores(task.input_type.mantissas(task.validation.x))
     at_the_end = scores == report.network.score_type.max_mantissa
