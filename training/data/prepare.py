@@ -28,6 +28,8 @@ def prepare(settings: DataSettings, folder: Path) -> None:
     background, signals = read_source(settings)
     background = _first(background, settings.max_background)
     signals = [_first(signal, settings.max_signal) for signal in signals]
+    if settings.weights == "unit":
+        background, *signals = (_unweighted(sample) for sample in (background, *signals))
     split = split_of(background.event_ids, settings.split.fractions)
     parts = {name: background.select(split == i) for i, name in enumerate(SPLITS)}
     for name, part in parts.items():
@@ -65,6 +67,10 @@ def with_columns(events: Events, columns: tuple[str, ...]) -> Events:
         context_columns=others,
         context=_table(events, others),
     )
+
+
+def _unweighted(sample: Events) -> Events:
+    return replace(sample, weights=np.ones(len(sample)))
 
 
 def _input_spec(settings: DataSettings, train: Events) -> InputSpec:

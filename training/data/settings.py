@@ -91,6 +91,10 @@ class DataSettings(Settings):
     input_type: Annotated[str, AfterValidator(_format)] = DEFAULT_TYPE
     """With `input_spec: auto`, the fixed-point format of every input."""
 
+    weights: Literal["file", "unit"] = "file"
+    """`file`: events keep their weights; `unit`: all of them count alike, in training as in the
+    verdict, which then speaks of the mixture that was generated."""
+
     split: Split = Split()
     """How the background is divided."""
 

@@ -103,6 +103,12 @@ def test_no_sample_carries_weights_that_come_from_a_signal(tmp_path: Path, sourc
         assert (plain / name).read_bytes() == (with_it / name).read_bytes()
 
 
+def test_unit_weights_reach_every_sample(tmp_path: Path, source: Path) -> None:
+    out = prepared(tmp_path, source=str(source), weights="unit")
+    for name in ("train.h5", "validation.h5", "test.h5"):
+        assert all(np.all(sample.weights == 1) for sample in read_events(out / name))
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
