@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError, suggestion
+from naetrigger.contracts.hdf5 import write_hdf5
 
 FORMAT = "naetrigger-events"
 VERSION = 1
@@ -133,24 +134,29 @@ def split_of(event_ids: npt.NDArray[np.uint64], fractions: tuple[float, float, f
 def write_events(
     path: Path, events: Iterable[Events], attributes: Mapping[str, str] | None = None
 ) -> None:
-    """Write one HDF5 file, through a temporary file that is renamed when complete."""
-    partial = path.with_name(path.name + ".partial")
-    with h5py.File(partial, "w") as file:  # no track_order: it would write the time
+    """Write one HDF5 file, whole or not at all."""
+
+    def fill(file: h5py.File) -> None:
         file.attrs.update({"format": FORMAT, "version": VERSION, **(attributes or {})})
         names = []
         for sample in events:
             names.append(sample.process)
-            group = file.create_group(sample.process)
-            group.attrs.update({**sample.attributes, "role": sample.role})
-            group.attrs["process"] = sample.process
-            for name in ("values", "weights", "event_ids", "context"):
-                data = getattr(sample, name)
-                options = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
-                group.create_dataset(name, data=data, **(options if data.size else {}))
-            group["values"].attrs["columns"] = list(sample.columns)
-            group["context"].attrs["columns"] = list(sample.context_columns)
+            _write_group(file, sample)
         file.attrs["processes"] = names
-    partial.replace(path)
+
+    write_hdf5(path, fill)
+
+
+def _write_group(file: h5py.File, sample: Events) -> None:
+    group = file.create_group(sample.process)
+    group.attrs.update({**sample.attributes, "role": sample.role})
+    group.attrs["process"] = sample.process
+    for name in ("values", "weights", "event_ids", "context"):
+        data = getattr(sample, name)
+        options = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
+        group.create_dataset(name, data=data, **(options if data.size else {}))
+    group["values"].attrs["columns"] = list(sample.columns)
+    group["context"].attrs["columns"] = list(sample.context_columns)
 
 
 def read_events(path: Path, processes: Iterable[str] | None = None) -> list[Events]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from naetrigger.contracts.events import Events
 from naetrigger.contracts.fixed_point import Integers
 from naetrigger.contracts.network import FixedPointNetwork, load_network, save_network
 from naetrigger.firmware_configs.board import load_board
@@ -65,16 +66,48 @@ def _write_rtl(work: Work, network: FixedPointNetwork, vectors: Integers) -> Non
 
 def _write_onnx(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
     from naetrigger.export.onnx_fixed import write_qcdq, write_qonnx
-    from naetrigger.export.onnx_float import teacher_network, write_float_onnx
+    from naetrigger.export.onnx_float import student_network, teacher_network, write_float_onnx
+    from naetrigger.export.student import float_scores, float_student
     from naetrigger.training.teacher import load_autoencoder
 
     del vectors
-    folder = work.folder / "onnx"
+    folder, spec = work.folder / "onnx", work.spec
     folder.mkdir()
+    (background,) = work.events("train")
+    words = spec.mantissas(background.values)
     teacher = load_autoencoder(work.root / "training")
-    write_float_onnx(folder / "teacher.onnx", teacher_network(teacher), work.spec)
-    write_qcdq(folder / "student_qcdq.onnx", network, work.spec)
-    write_qonnx(folder / "student_qonnx.onnx", network, work.spec)
+    student = float_student(work.root / "student")
+
+    def threshold(scores: Any) -> Any:
+        return _calibrated(work, scores, background)
+
+    write_float_onnx(
+        folder / "teacher.onnx",
+        teacher_network(teacher),
+        spec,
+        threshold=threshold(engines.score(work.root, "torch", words)),
+    )
+    write_float_onnx(
+        folder / "student_float.onnx",
+        student_network(student),
+        spec,
+        threshold=threshold(float_scores(student, spec.fixed.real(words))),
+    )
+    hardware = threshold(network.scores(words))
+    write_qcdq(folder / "student_qcdq.onnx", network, spec, threshold=hardware)
+    write_qonnx(folder / "student_qonnx.onnx", network, spec, threshold=hardware)
+
+
+def _calibrated(work: Work, scores: Any, background: Events) -> Any:
+    """The threshold that the recipe's background efficiency needs on the training background.
+
+    None where the sample or a saturated score cannot give one.
+    """
+    from naetrigger.validation.efficiency import scored, threshold_for
+
+    target = work.recipe.firmware.threshold_efficiency
+    found = threshold_for(scored(scores, background.weights, background.event_ids), target)
+    return found.value
 
 
 def _write_board(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:

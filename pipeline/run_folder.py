@@ -133,7 +133,8 @@ def _take_place(root: Path, manifest: Manifest, stage: str, record: StageRecord)
 
 
 def _register(root: Path, manifest: Manifest, stage: str, record: StageRecord) -> Manifest:
-    manifest = replace(manifest, stages={**manifest.stages, stage: record})
+    stages = {**manifest.stages, stage: record}
+    manifest = replace(manifest, stages=dict(sorted(stages.items())))
     write_manifest(root, manifest)
     tidy(root, stage)
     return manifest

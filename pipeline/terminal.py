@@ -62,7 +62,8 @@ class ProgressBar:
         if self._task is None or not self._clock.due(REFRESH_SECONDS):
             return
         rate = self._clock.rate(done)
-        self._bars.update(self._task, completed=done, rate=rate, values=_shown(values))
+        shown = _shown(values)
+        self._bars.update(self._task, completed=done, rate=rate, values=shown, refresh=True)
 
     def stop(self) -> None:
         """Take the bar away; what was printed above it stays."""

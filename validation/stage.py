@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from naetrigger.contracts.hdf5 import write_hdf5
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.validation.comparison import Comparison, compare
 from naetrigger.validation.inputs import ValidationInputs
@@ -36,7 +37,7 @@ def validate(
     report = build_report(comparison, listener)
     html = render_html(report, comparison, listener)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "scores.h5", lambda path: write_scores(path, comparison))
+    write_scores(folder / "scores.h5", comparison)
     _write(folder / "report.html", lambda path: path.write_text(html, encoding="utf-8"))
     _write(folder / "report.json", lambda path: path.write_text(report_to_json(report), "utf-8"))
     return report
@@ -50,7 +51,8 @@ def write_scores(path: Path, comparison: Comparison) -> None:
     background processes, in the order of the file's attribute `processes`, when they follow
     this signal.
     """
-    with h5py.File(path, "w") as file:  # track_order would bring time stamps
+
+    def fill(file: h5py.File) -> None:
         file.attrs.update({"format": SCORES_FORMAT, "version": SCORES_VERSION})
         file.attrs["processes"] = [events.process for events in comparison.inputs.events]
         for events in comparison.inputs.events:
@@ -62,6 +64,8 @@ def write_scores(path: Path, comparison: Comparison) -> None:
             reweighting = comparison.reweightings.get(events.process)
             if reweighting is not None:
                 group["background_weights"] = reweighting.weights
+
+    write_hdf5(path, fill)
 
 
 def _write_process_scores(group: h5py.Group, process: str, comparison: Comparison) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from naetrigger.pipeline.cli import run_command_line
 
+N = 200_000
 RECIPE = """
 name: tiny
 description: The smallest whole run, for tests.
@@ -18,6 +19,7 @@ data:
   source: background.csv
   signals: {noise: signal.csv}
   split: {train: 0.5, validation: 0.2, test: 0.3}
+  max_background: 1600  # of many, so that reading takes long enough to be interrupted
 model: {hidden: [6], latent: 2}
 objective:
   name: wnae
@@ -30,7 +32,7 @@ objective:
   baseline_steps: 40
 student:
   epochs: 2
-  points: {uniform_count: 200}
+  points: {noise_count: 400, uniform_count: 100}
 firmware:
   vectors: 1000
 validation:
@@ -44,11 +46,11 @@ def write_inputs(folder: Path) -> Path:
     """Background near a plane in four dimensions, a signal off it; the recipe's path."""
     rng = np.random.default_rng(0)
     plane = rng.normal(size=(2, 4))
-    background = rng.normal(size=(1600, 2)) @ plane + 0.1 * rng.normal(size=(1600, 4))
+    background = rng.normal(size=(N, 2)) @ plane + 0.1 * rng.normal(size=(N, 4))
     signal = 1.5 * rng.normal(size=(200, 4))
     for name, table in (("background", background), ("signal", signal)):
         np.savetxt(
-            folder / f"{name}.csv", table, fmt="%.4f", delimiter=",", header="a,b,c,d", comments=""
+            folder / f"{name}.csv", table, fmt="%.3f", delimiter=",", header="a,b,c,d", comments=""
         )
     (folder / "tiny.yaml").write_text(RECIPE)
     return folder / "tiny.yaml"

@@ -1,0 +1,27 @@
+"""Writing HDF5 files whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+
+
+def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
+    """Write one file, filled by `fill`, through a temporary file that is renamed when complete.
+
+    The file is put together in memory: where a write fails inside the HDF5 library, as on a full
+    disk, the library cannot close its file and takes the process down with it.
+    """
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:  # no track_order: it would write the time
+        fill(file)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(content.getbuffer())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
