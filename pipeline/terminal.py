@@ -88,14 +88,14 @@ class ProgressLines:
 
     def update(self, done: int, **values: float) -> None:
         if self._clock.due(LINE_EVERY_SECONDS):
-            left = self._clock.seconds_left(done, self._total)
+            rate, left = self._clock.rate(done), self._clock.seconds_left(done, self._total)
             parts = (
                 f"{self._label}: {done}/{self._total}",
-                self._clock.rate(done),
-                f"{left:.0f} s left",
+                f"{rate}, {left:.0f} s left" if rate else "",
                 _shown(values),
             )
-            self._console.print(", ".join(p for p in parts if p), markup=False, highlight=False)
+            line = ", ".join(part for part in parts if part)
+            self._console.print(line, markup=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Nothing to take away."""
