@@ -32,5 +32,8 @@ class FirmwareSettings(Settings):
     latency times LUTs."""
     languages: tuple[Language, ...] = ("verilog", "vhdl")
     """RTL languages to write."""
+    threshold_efficiency: float = Field(0.01, gt=0, lt=1)
+    """Background efficiency of the threshold in the ONNX files' metadata; it is set on the
+    training background. The report's working points are measured on the test sample."""
     vectors: int = Field(10_000, ge=1_000, le=10_000_000)
     """Test vectors on which every engine must agree to the last bit."""
