@@ -14,7 +14,7 @@ help:
 	@echo "make demo   the quickstart: trains, exports and validates into runs/demo"
 	@echo "make test   lint, types and all tests with coverage"
 	@echo "make lint   import rules, ruff, mypy"
-	@echo "make bench  the benchmarks, into runs/bench"
+	@echo "make bench  seeds and bit widths of jets-wnae, an hour or so, into runs/bench"
 	@echo "make dev    the development environment alone"
 	@echo "make clean  removes runs/demo, builds and caches; keeps .venv"
 
@@ -32,7 +32,8 @@ lint: .venv/.installed-dev
 	$(BIN)/mypy
 
 bench: .venv/.installed-dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/python benchmarks/jets_seeds.py --out runs/bench/jets_seeds
+	$(BIN)/python benchmarks/student_bits.py runs/bench/jets_seeds/1
 
 dev: .venv/.installed-dev
 

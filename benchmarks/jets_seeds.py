@@ -28,7 +28,7 @@ from naetrigger.pipeline.run import run
 
 MODES: dict[str, list[str]] = {
     "quantize": ["student.mode=quantize"],
-    "distil": ["student.mode=distil"],
+    "distil": ["student.mode=distil", "student.hidden=[20, 20]"],
 }
 Reports = dict[int, dict[str, Any]]
 
