@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--background", type=int, default=24_000, help="jets of each background")
     parser.add_argument("--signal", type=int, default=5_000, help="jets of each signal")
-    parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--seed", type=int, default=14)
     arguments = parser.parse_args()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
 
