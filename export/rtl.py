@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import struct
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -45,6 +46,7 @@ LOGIC = "logic.json"
 ROUNDINGS = (Rounding.TRN, Rounding.RND, Rounding.RND_CONV)
 OVERFLOWS = (Overflow.WRAP, Overflow.SAT, Overflow.SAT_SYM)
 DOUBLE_BITS = 53  # the emulator takes and gives doubles
+_UNREADABLE = (OSError, TypeError, ValueError, AssertionError, RuntimeError, struct.error)
 TABLE_BITS = 12  # a table of 2**12 squares is already larger than any multiplier
 
 
@@ -148,8 +150,9 @@ class RtlModel:
             self.input_type = parse_fixed(record["input"]["type"])
             self.score_type = parse_fixed(record["score"]["type"])
             self._logic = _combinational_logic().load(folder / LOGIC)
-        except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
+        except (LookupError, *_UNREADABLE) as error:
             raise InputError(f"{folder}: not a readable RTL project ({error!r})") from error
+        self._path = folder / LOGIC
 
     def scores(self, mantissas: Integers, threads: int = 1) -> Integers:
         """Score mantissas, shape (N,), for input mantissas of shape (N, F)."""
@@ -160,7 +163,10 @@ class RtlModel:
             raise InputError(f"rtl: inputs must have shape (N, {self.features}): {mantissas.shape}")
         if len(mantissas) == 0:
             return np.zeros(0, np.int64)
-        scores = self._logic.predict(self.input_type.real(mantissas), n_threads=threads)
+        try:
+            scores = self._logic.predict(self.input_type.real(mantissas), n_threads=threads)
+        except (LookupError, *_UNREADABLE) as error:
+            raise InputError(f"{self._path}: is no working logic ({error})") from error
         words: Integers = np.ldexp(scores[:, 0], self.score_type.fraction).astype(np.int64)
         return words
 
@@ -236,9 +242,7 @@ def _trace(network: FixedPointNetwork, square: Square) -> Any:
     edges: dict[str, Any] = {first.name: inputs}
     for node in network.nodes[1:]:
         exact = _exact(node, [edges[name] for name in node.inputs], square)
-        keep, integer, fraction = node.type.kif
-        overflow, rounding = node.type.overflow.value, node.type.rounding.value
-        edges[node.name] = exact.quantize(keep, integer, fraction, overflow, rounding)
+        edges[node.name] = _cast(exact, node.type)
     return trace(inputs, edges[network.output], keep_dead_inputs=True)
 
 
@@ -270,6 +274,21 @@ def _exact(node: Node, values: list[Any], square: Square) -> Any:
             return x @ weights[:, None]
         case _:
             raise InputError(f"rtl: {node.name}: op '{node.op}' has no RTL")
+
+
+def _cast(exact: Any, kind: Fixed) -> Any:
+    """Exact results in a node's format; constants by our own arithmetic.
+
+    alkaid 0.8.2 rounds a constant down where it should round half to even, and behind weights
+    that are all zero a value is its bias alone.
+    """
+    keep, integer, fraction = kind.kif
+    cast = exact.quantize(keep, integer, fraction, kind.overflow.value, kind.rounding.value)
+    for i, value in enumerate(exact):
+        if value.low == value.high:
+            constant = float(kind.quantize(float(value.low)))
+            cast[i] = type(value).from_const(constant, hwconf=value.hwconf)
+    return cast
 
 
 def _squared(x: Any, square: Square, name: str) -> Any:

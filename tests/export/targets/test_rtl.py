@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,28 @@ def test_scores_equal_the_network_at_other_widths(seed: int, tmp_path: Path, boa
     write_rtl(network, tmp_path / "rtl", board, verilog("multiplier"))
     words = vectors_of(network)
     np.testing.assert_array_equal(RtlModel(tmp_path / "rtl").scores(words), network.scores(words))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("dead", [[0], [0, 1, 2]])
+def test_units_without_weights_keep_their_rounded_bias(
+    dead: list[int], rounding: Rounding, tmp_path: Path, board: Board
+) -> None:
+    """A unit whose weights are all zero is a constant, which rounds as anything else does."""
+    network = random_network(3, rounding=rounding)
+    latent = next(node for node in network.nodes if node.name == "d1")
+    assert latent.weights is not None
+    weights = latent.weights.copy()
+    weights[:, dead] = 0
+    bias = np.array([-29, -31, 30])  # in steps of 1/32, of which two or three must go
+    nodes = [
+        replace(node, weights=weights, bias=bias) if node is latent else node
+        for node in network.nodes
+    ]
+    pruned = FixedPointNetwork(tuple(nodes), network.output, 1.0)
+    write_rtl(pruned, tmp_path / "rtl", board, verilog("multiplier"))
+    words = vectors_of(pruned, 1000)
+    np.testing.assert_array_equal(RtlModel(tmp_path / "rtl").scores(words), pruned.scores(words))
 
 
 def test_formats_that_wrap_without_ever_overflowing(tmp_path: Path, board: Board) -> None:
@@ -169,6 +192,20 @@ def test_damaged_files_are_refused(name: str, text: str, tmp_path: Path, board: 
     (tmp_path / "rtl" / name).write_text(text)
     with pytest.raises(InputError, match="rtl"):
         RtlModel(tmp_path / "rtl")
+
+
+def test_logic_that_cannot_run_is_refused(tmp_path: Path, board: Board) -> None:
+    write_rtl(random_network(1), tmp_path / "rtl", board, VERILOG)
+    path = tmp_path / "rtl" / "logic.json"
+    document = json.loads(path.read_text())
+    operations = document["model"][5]
+    for place, value in ((1, 99), (0, [10**5]), (3, 10**6)):  # opcode, operands, interval
+        edited = json.loads(json.dumps(operations))
+        edited[-1][place] = value
+        document["model"][5] = edited
+        path.write_text(json.dumps(document))
+        with pytest.raises(InputError, match="rtl"):
+            RtlModel(tmp_path / "rtl").scores(np.zeros((2, 5), np.int64))
 
 
 def test_inputs_of_another_shape_are_refused(tmp_path: Path, board: Board) -> None:
