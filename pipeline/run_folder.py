@@ -61,7 +61,12 @@ def locked(root: Path) -> Iterator[None]:
 
     The lock is the kernel's, so it ends with its process; pid and host are there for the message.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"{root}: cannot be made a folder ({error.strerror}); choose another with --out"
+        ) from error
     with (root / LOCK).open("a+", encoding="utf-8") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
