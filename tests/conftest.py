@@ -6,6 +6,8 @@ import os
 from collections import Counter
 from typing import Any
 
+import pytest
+
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # before anything imports tensorflow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -13,12 +15,26 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 LEFT_OUT = ("gpu", "vendor", "ghdl", "browser")
 
 
+UNMARKED = "without a marker"
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Count skipped tests by the marker that allows them to be."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    markers = Counter(
-        next((name for name in LEFT_OUT if name in report.keywords), "without a marker")
-        for report in skipped
-    )
-    for name, count in sorted(markers.items()):
+    for name, count in sorted(skipped_by_marker(terminalreporter).items()):
         terminalreporter.write_line(f"skipped: {name}: {count}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A test that was skipped without such a marker fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and skipped_by_marker(reporter)[UNMARKED]:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def skipped_by_marker(reporter: Any) -> Counter[str]:
+    """Numbers of skipped tests."""
+    return Counter(
+        next((name for name in LEFT_OUT if name in report.keywords), UNMARKED)
+        for report in reporter.stats.get("skipped", [])
+    )
