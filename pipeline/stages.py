@@ -189,6 +189,7 @@ VALIDATION = Stage(
     run=run_validation,
     packages=("numpy", "scipy", "matplotlib", "mplhep"),
     reads=("data/*", "training/*", "student/*", "export/*"),
+    schema=2,
 )
 
 STAGES: tuple[Stage, ...] = (DATA, TRAINING, STUDENT, EXPORT, VALIDATION)

@@ -117,15 +117,16 @@ def draw(
         figure = Figure(figsize=(width, height), layout="constrained" if fitted else None)
         paint(figure)
         if figure.axes:
-            _put_labels(figure.axes[0], style)
+            _put_labels(figure.axes[0], style, narrow=fitted)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return _inline(buffer.getvalue(), name)
 
 
-def _put_labels(axes: Axes, style: Style) -> None:
+def _put_labels(axes: Axes, style: Style, narrow: bool) -> None:
+    """Label and sample side by side, the sample left out where the two would touch."""
     axes.set_title(style.label, loc="left", fontweight="bold", fontsize=10)
-    if style.sample and len(style.sample) + len(style.label) < 62:
+    if style.sample and len(style.sample) + len(style.label) < (50 if narrow else 62):
         axes.set_title(style.sample, loc="right", fontsize=9)
 
 
@@ -324,7 +325,7 @@ def curves_figure(name: str, style: Style, curves: Mapping[str, Floats]) -> str:
     curves : column -> (N,), the first column being the abscissa; NaN where nothing was logged
     """
     abscissa, *rest = curves
-    panels = _curve_panels(rest)
+    panels = _curve_panels([c for i, c in enumerate(rest) if not _repeats(c, rest[:i], curves)])
 
     def paint(figure: Figure) -> None:
         rows = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
@@ -358,11 +359,17 @@ def read_curves(path: Path) -> dict[str, Floats]:
     }
 
 
+def _repeats(column: str, earlier: Sequence[str], curves: Mapping[str, Floats]) -> bool:
+    """Whether an earlier column holds the same numbers, as the loss of wnae is its distance."""
+    return any(np.array_equal(curves[column], curves[c], equal_nan=True) for c in earlier)
+
+
 def _curve_panels(columns: Sequence[str], most: int = 6) -> list[list[str]]:
-    """Columns that end in the same word share a panel: positive_energy, negative_energy."""
+    """Columns of one quantity share a panel: positive_energy, negative_energy; x, x_smoothed."""
     panels: dict[str, list[str]] = {}
     for column in columns:
-        panels.setdefault(column.rsplit("_", 1)[-1], []).append(column)
+        quantity = column.removesuffix("_smoothed").rsplit("_", 1)[-1]
+        panels.setdefault(quantity, []).append(column)
     return list(panels.values())[:most]
 
 
@@ -459,7 +466,7 @@ def _cell(pair: PairAgreement) -> str:
     if pair.expectation == "rank":
         return "ρ –" if pair.spearman is None else f"ρ {pair.spearman:.3f}"
     if pair.expectation == "close":
-        return f"{pair.max_relative:.0e}"
+        return f"{pair.max_relative:.0e}" if pair.max_relative else "0"
     differing = round((1 - pair.exact_fraction) * pair.n)
     return "=" if pair.exact_fraction == 1 else f"{differing:,} ≠"
 

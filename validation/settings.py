@@ -39,8 +39,9 @@ class ValidationSettings(Settings):
     """Fewer effective background events above a threshold: the working point is marked as not
     reliable. 10 events are a relative error of 32%."""
     limits: Limits = Limits()
-    label: str = "naetrigger simulation"
-    """Printed above every figure. An experiment's name belongs here only with its approval."""
+    label: str | None = None
+    """Printed above every figure; default: "naetrigger simulation" for events that name their
+    generator, else "naetrigger". An experiment's name belongs here only with its approval."""
     plot_style: Literal["plain", "CMS", "ATLAS", "LHCb", "ALICE"] = "plain"
     """Axes and ticks of an mplhep style sheet; `label` stays what it says."""
 

@@ -17,7 +17,15 @@ from naetrigger.contracts.fixed_point import Fixed
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.validation.comparison import compare
 from naetrigger.validation.report.build import build_report
-from naetrigger.validation.report.html import measured, number, percent, render_html, render_page
+from naetrigger.validation.report.html import (
+    check_groups,
+    measured,
+    number,
+    percent,
+    plain,
+    render_html,
+    render_page,
+)
 from naetrigger.validation.report.schema import (
     FirmwareEstimate,
     PairAgreement,
@@ -379,6 +387,25 @@ def test_the_page_says_what_failed(inputs):
     assert text.index("student/network = student/hls") < text.index('id="checks"')
 
 
+def test_checks_of_one_kind_stand_in_one_group(inputs):
+    good = _report(inputs(**SMALL))
+    groups = check_groups(good.checks)
+    assert sorted(c.name for g in groups for c in g.checks) == sorted(c.name for c in good.checks)
+    titles = [group.title for group in groups]
+    assert "AUC lost by the student on 2 signals" in titles
+    assert any(title.startswith("agreement of student engines network, ") for title in titles)
+    assert len(titles) < len(good.checks)
+    assert not any(group.failed for group in groups)
+
+
+def test_a_group_shows_its_failures_first_and_its_worst_value(inputs):
+    report = _report(_with_scores(inputs, "student", "hls", _bump(3)))
+    group = check_groups(report.checks)[0]
+    assert {c.name for c in group.checks if not c.passed} == _failed(report)
+    assert 0 < group.failed < len(group.checks)
+    assert group.worst.value == min(check.value for check in group.checks)
+
+
 def test_names_are_escaped(inputs):
     text = render_page(_report(inputs(**SMALL, recipe="<script>alert(1)</script>")))
     assert "<script" not in text
@@ -407,6 +434,12 @@ def test_a_percentage_below_100_never_reads_100():
 
 def test_numbers():
     assert [number(x) for x in (None, 18600, 0.00071234, 1.0)] == ["–", "18,600", "0.0007123", "1"]
+
+
+def test_an_error_has_two_digits():
+    assert [plain(x) for x in (113.2, 41.0, 0.456, 1.2e-7, 1e12)] == [
+        "110", "41", "0.46", "1.2e-07", "1e+12",
+    ]  # fmt: skip
 
 
 def test_settings_and_schema_are_light():

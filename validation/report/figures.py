@@ -32,7 +32,7 @@ class ReportFigure:
 def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFigure]:
     """All figures, drawn one after the other."""
     settings = comparison.settings
-    style = plots.Style(settings.plot_style, settings.label, report.metadata.sample)
+    style = plots.Style(settings.plot_style, _label(comparison), report.metadata.sample)
     yield from _summary_figures(report, style, settings.limits.relative_difference)
     yield from _roc_figures(comparison, style)
     yield from _score_figures(comparison, style)
@@ -162,6 +162,15 @@ def _firmware_figures(report: Report, style: plots.Style) -> Iterator[ReportFigu
         "What each tool states, as a share of the board's budget (dashed).",
         plots.resources_figure("resources", style, report.firmware, board),
     )
+
+
+def _label(comparison: Comparison) -> str:
+    """The settings' label, or one that claims no more than the events say of themselves."""
+    given = comparison.settings.label
+    if given is not None:
+        return given
+    simulated = all(e.attributes.get("generator") for e in comparison.inputs.events)
+    return "naetrigger simulation" if simulated else "naetrigger"
 
 
 def _slug(*words: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -17,6 +18,7 @@ from naetrigger.validation.report.figures import ReportFigure, auc_by_model, rep
 from naetrigger.validation.report.schema import (
     Auc,
     AucDifference,
+    Check,
     FirmwareEstimate,
     Report,
     WorkingPoint,
@@ -39,7 +41,7 @@ def render_page(report: Report, figures: Sequence[ReportFigure] = ()) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(number=number, measured=measured, percent=percent)
+    environment.filters.update(number=number, measured=measured, percent=percent, plain=plain)
     template = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     sections: dict[str, list[ReportFigure]] = {}
     for figure in figures:
@@ -48,6 +50,7 @@ def render_page(report: Report, figures: Sequence[ReportFigure] = ()) -> str:
         report=report,
         figures=sections,
         key_numbers=key_numbers(report),
+        check_groups=check_groups(report.checks),
         auc_table=auc_rows(report),
         input_table=input_rows(report),
         points=_by_target(report.working_points),
@@ -89,7 +92,7 @@ def _auc(report: Report) -> KeyNumber | None:
     return KeyNumber(
         "Largest AUC lost by the student",
         measured(worst.value, worst.error),
-        f"on {worst.signal}, of {len(losses)} signals",
+        f"on {worst.signal}" + (f", of {len(losses)} signals" if len(losses) > 1 else ""),
     )
 
 
@@ -150,6 +153,63 @@ class _Use:
         if self.limit == 0:
             return math.inf if self.value > 0 else 0.0
         return self.value / self.limit
+
+
+@dataclass(frozen=True)
+class CheckGroup:
+    """Checks that ask one thing of many pairs of engines, or of many signals."""
+
+    title: str
+    checks: tuple[Check, ...]
+
+    @property
+    def failed(self) -> int:
+        return sum(not check.passed for check in self.checks)
+
+    @property
+    def worst(self) -> Check:
+        """The check that stands nearest to its limit or furthest beyond it."""
+        return max(self.checks, key=_badness)
+
+
+def _badness(check: Check) -> tuple[bool, float]:
+    if check.value is None:
+        return not check.passed, math.inf
+    return not check.passed, check.value if check.relation == "<=" else -check.value
+
+
+PAIR = re.compile(r"agreement (?P<model>[^/ ]+)/(?P<a>\S+) = (?P=model)/(?P<b>\S+)(?P<events>.*)")
+SIGNAL = re.compile(r"(?P<what>AUC lost by the student) on (?P<signal>.+)")
+
+
+def check_groups(checks: Iterable[Check]) -> list[CheckGroup]:
+    """The checks with those of one kind in one group, groups with a failure first."""
+    found: dict[object, list[Check]] = {}
+    for check in checks:
+        found.setdefault(_kind(check), []).append(check)
+    groups = [CheckGroup(_title(members), tuple(members)) for members in found.values()]
+    return sorted(groups, key=lambda group: group.failed == 0)
+
+
+def _kind(check: Check) -> tuple[str | float, ...]:
+    if pair := PAIR.fullmatch(check.name):
+        return pair["model"], pair["events"], check.relation, check.limit
+    if signal := SIGNAL.fullmatch(check.name):
+        return signal["what"], check.limit
+    return (check.name,)
+
+
+def _title(checks: Sequence[Check]) -> str:
+    if len(checks) == 1:
+        return checks[0].name
+    pairs = [pair for check in checks if (pair := PAIR.fullmatch(check.name))]
+    if not pairs:
+        return f"AUC lost by the student on {len(checks)} signals"
+    engines = dict.fromkeys(engine for pair in pairs for engine in (pair["a"], pair["b"]))
+    return (
+        f"agreement of {pairs[0]['model']} engines {', '.join(engines)}{pairs[0]['events']}, "
+        f"{len(pairs)} pairs"
+    )
 
 
 @dataclass(frozen=True)
@@ -214,6 +274,12 @@ def number(value: float | int | None) -> str:
     if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e15):
         return f"{int(value):,}"
     return f"{value:,.4g}"
+
+
+def plain(value: float) -> str:
+    """Two significant digits without an exponent where it is short: 110, 0.41, 1.2e-07."""
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:,.0f}" if 10 <= rounded < 1e9 else f"{rounded:.2g}"
 
 
 def measured(value: float | None, error: float | None) -> str:
