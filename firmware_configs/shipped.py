@@ -61,6 +61,8 @@ def read_text(path: Path) -> str:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path}: larger than {MAX_BYTES} bytes; this is no settings file")
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from error
 
@@ -107,11 +109,20 @@ def problem_lines(model: type[BaseModel], error: ValidationError, source: str) -
                 f"{source}: {place}: unknown key{suggestion(str(problem['loc'][-1]), known)}"
                 + (f" (known: {', '.join(known)})" if known else "")
             )
+        elif problem["type"] == "union_tag_invalid":
+            lines.append(f"{source}: {place}.{_unknown_member(problem['ctx'])}")
         elif problem["type"] == "missing":
             lines.append(f"{source}: {place}: is missing")
         else:
             lines.append(f"{source}: {place}: {_complaint(problem)}")
     return list(dict.fromkeys(lines))
+
+
+def _unknown_member(context: Any) -> str:
+    """What is wrong with the word that chooses the member of a union: ``name: unknown 'x'...``"""
+    known = [word.strip(" '") for word in context["expected_tags"].split(",")]
+    key, word = context["discriminator"].strip("'"), context["tag"]
+    return f"{key}: unknown '{word}'{suggestion(word, known)} (known: {', '.join(known)})"
 
 
 SIGNS = {

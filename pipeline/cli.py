@@ -91,6 +91,9 @@ def run_command_line(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except UsageError as error:
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            OPTIONS.json = True
+            return _report_error(InputError(error.format_message()), InputError.exit_status)
         error.show()
         return InputError.exit_status
     except NaetriggerError as error:

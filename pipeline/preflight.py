@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from naetrigger.contracts.errors import EnvironmentProblem
+from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline.recipe import Recipe
 
 EXPORT_MODULES = ("tensorflow", "tf_keras", "qkeras", "pyparsing", "hls4ml", "alkaid", "qonnx")
 
 
 def preflight(recipe: Recipe, stages: Sequence[str]) -> None:
-    """Raise one EnvironmentProblem naming everything that the stages to be made will miss."""
+    """Raise one EnvironmentProblem naming everything that the stages to be made will miss.
+
+    Raises InputError for a board file that cannot be read.
+    """
+    if {"export", "validation"} & set(stages):
+        load_board(recipe.firmware.board)
     problems = []
     if {"student", "export"} & set(stages):
         missing = [module for module in EXPORT_MODULES if find_spec(module) is None]

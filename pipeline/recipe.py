@@ -33,7 +33,7 @@ class Recipe(Settings):
     """Names the run folder runs/NAME when no other is given."""
 
     description: str = ""
-    """What the run is for; shown in its report."""
+    """What the run is for; shown by `naetrigger list recipes` where the recipe is shipped."""
 
     data: DataSettings = DataSettings()
     """Events, their split and the number format of the inputs."""

@@ -75,9 +75,9 @@ def run(
     check_folder(root)
     with _disk_problems(root), locked(root):
         manifest = open_run(root)
+        preflight(recipe, [s.name for s in wanted if not _up_to_date(s, recipe, root, manifest)])
         _note_changes(recipe, root, notify)
         write_recipe(root, recipe.to_yaml(root))
-        preflight(recipe, [s.name for s in wanted if not _up_to_date(s, recipe, root, manifest)])
         results = []
         for stage in wanted:
             start = time.monotonic()

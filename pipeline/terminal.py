@@ -32,6 +32,7 @@ from naetrigger.validation.report.schema import Report
 
 LINE_EVERY_SECONDS = 15.0
 REFRESH_SECONDS = 0.1
+PIPE_WIDTH = 1000  # of a table that goes into a pipe or a file
 
 
 class ProgressBar:
@@ -137,10 +138,12 @@ def _shown(values: dict[str, float]) -> str:
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
     """A table whose numbers stand right."""
-    result = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 2))
+    result = Table(
+        title=escape(title), title_justify="left", header_style="bold", box=None, padding=(0, 2)
+    )
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) for row in rows)
-        result.add_column(name, justify="right" if numeric else "left")
+        result.add_column(escape(name), justify="right" if numeric else "left")
     for row in rows:
         result.add_row(*(_cell(value) for value in row))
     return result
@@ -253,9 +256,14 @@ def _show_report(report: Report) -> None:
 
 
 def show_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
-    """Print a table, or say that there is nothing in it."""
+    """Print a table, or say that there is nothing in it; a row is one line unless a terminal is
+    too narrow for it."""
     console = Console(highlight=False)
-    console.print(table(title, columns, rows) if rows else f"{title or 'nothing'}: none")
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_WIDTH)
+    if title and rows:
+        console.print(title, markup=False, soft_wrap=True)
+    console.print(table("", columns, rows) if rows else f"{escape(title or 'nothing')}: none")
 
 
 def show_events(document: Mapping[str, Any]) -> None:

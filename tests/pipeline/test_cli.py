@@ -242,6 +242,13 @@ def test_error_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert document == {"exit_status": 2, "error": "--set seed: must be >= 0, got -1"}
 
 
+def test_wrong_usage_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["list", "planets", "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "planets" in json.loads(captured.out)["error"]
+
+
 def test_debug_shows_the_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

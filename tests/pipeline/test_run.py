@@ -19,7 +19,7 @@ import pytest
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.manifest import Manifest, read_manifest
 from naetrigger.pipeline import preflight, run_folder
-from naetrigger.pipeline.recipe import Recipe
+from naetrigger.pipeline.recipe import Recipe, load_recipe
 from naetrigger.pipeline.run import run, stage_states
 from naetrigger.pipeline.stages import STAGES, Stage
 from naetrigger.pipeline.work import Work
@@ -331,6 +331,14 @@ def test_missing_tools_are_named_before_anything_runs(
     with pytest.raises(EnvironmentProblem, match="no C"):
         bring_up(calls, tmp_path)
     assert calls.made == []
+
+
+def test_unknown_board_is_named_before_anything_runs(tmp_path: Path) -> None:
+    recipe = load_recipe("jets-quickstart", ["firmware.board=vu13"])
+    with pytest.raises(InputError, match="did you mean 'vu13p-5ns'"):
+        run(recipe, tmp_path, until="export")
+    assert not (tmp_path / "recipe.yaml").exists()
+    assert not (tmp_path / "data").exists()
 
 
 def test_real_stages_read_only_from_stages_before_them() -> None:

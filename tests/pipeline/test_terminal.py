@@ -85,6 +85,11 @@ def test_cells(capsys: pytest.CaptureFixture[str]) -> None:
         assert cell in shown
     terminal.show_table("nothing here", ["a"], [])
     assert "nothing here: none" in capsys.readouterr().out
+    terminal.show_table("a long title [ns]", ["x [ns]"], [["word " * 40]])
+    title, header, row = capsys.readouterr().out.splitlines()[-3:]  # in a pipe, nothing wraps
+    assert title == "a long title [ns]"
+    assert header.strip() == "x [ns]"
+    assert row.strip() == ("word " * 40).strip()
 
 
 def test_peak_memory() -> None:

@@ -76,6 +76,8 @@ def _unweighted(sample: Events) -> Events:
 def _input_spec(settings: DataSettings, train: Events) -> InputSpec:
     if settings.input_spec == "auto":
         columns = settings.columns or train.columns
+        for name in columns:
+            train.column(name)  # says that it is missing, and what is near
         unknown = sorted(set(settings.offline) - set(columns))
         if unknown:
             raise InputError(f"data.offline: {', '.join(unknown)}: not among the inputs")

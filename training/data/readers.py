@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from importlib import resources
 from pathlib import Path
 
@@ -85,7 +86,8 @@ def _read_csv_source(settings: DataSettings) -> tuple[Events, list[Events]]:
         if set(signal.columns) != set(background.columns):
             differ = sorted(set(signal.columns) ^ set(background.columns))
             raise InputError(
-                f"{file}: must have the columns of {path}; {', '.join(differ)} is in one of them"
+                f"{file}: must have the columns of {path}; in one of them alone: "
+                f"{', '.join(differ)}"
             )
         signals.append(signal)
     return background, signals
@@ -161,6 +163,8 @@ def _table(path: Path, names: list[str]) -> npt.NDArray[np.float64]:
         raise InputError(_first_problem(path, names) or f"{path}: {error}") from error
     if table.shape[1] != len(names):
         raise InputError(_first_problem(path, names) or f"{path}: {table.shape[1]} columns")
+    if not np.isfinite(table).all():
+        raise InputError(_first_problem(path, names) or f"{path}: holds NaN or infinity")
     return table
 
 
@@ -198,7 +202,14 @@ def _first_problem(path: Path, names: list[str]) -> str:
                 )
             for name, text in zip(names, fields, strict=True):
                 if not _is_number(text):
+                    if len(names) == 1 and any(mark in name for mark in ";\t"):
+                        return f"{path}: line 1: columns must be separated by commas"
                     return f"{where}: column '{name}': must be a number, got '{text[:40]}'"
+                if not math.isfinite(float(text)):
+                    return (
+                        f"{where}: column '{name}': must be a finite number, got '{text.strip()}'; "
+                        "remove or repair such rows"
+                    )
     return ""
 
 

@@ -113,7 +113,10 @@ class DataSettings(Settings):
         if self.is_csv and isinstance(self.signals, tuple) and self.signals:
             raise ValueError("a CSV source takes signals as {name: path of a CSV file}")
         if not self.is_csv and isinstance(self.signals, dict):
-            raise ValueError("an HDF5 source takes signals as a list of the file's processes")
+            raise ValueError(
+                f"signals as {{name: file}} go with a source that ends in .csv, got "
+                f"'{self.source}'; an HDF5 source takes a list of its processes"
+            )
         if self.input_spec != "auto" and self.offline:
             raise ValueError("offline goes with input_spec: auto; a spec states its own steps")
         return self

@@ -115,6 +115,7 @@ def test_unit_weights_reach_every_sample(tmp_path: Path, source: Path) -> None:
         ({"reweight": "mass"}, "no column 'mass'"),
         ({"max_background": 50}, "at least 20 are needed"),
         ({"columns": ["a", "z"]}, "no column 'z'"),
+        ({"columns": ["a", "z"], "offline": {"b": "log"}}, "no column 'z'"),
         ({"offline": {"z": "log"}}, "not among the inputs"),
         ({"input_spec": "nothing"}, "no shipped input 'nothing'"),
     ],

@@ -52,8 +52,9 @@ def test_without_weights_and_ids(tmp_path: Path) -> None:
         ("a,b\n1,2,3\n4,5,6\n", "line 2: expected 2 columns"),
         ("a,b\n1,2\n3,high\n", "line 3: column 'b': must be a number, got 'high'"),
         ("a,b\n1,2\n3,\n", "line 3: column 'b': must be a number, got ''"),
-        ("a,b\n1,2\n3,nan\n", "NaN or infinite, the first in row 1, column 'b'"),
-        ("a,b\n1,inf\n", "NaN or infinite, the first in row 0, column 'b'"),
+        ("a,b\n1,2\n3,nan\n", "line 3: column 'b': must be a finite number, got 'nan'"),
+        ("a,b\n1,inf\n", "line 2: column 'b': must be a finite number, got 'inf'"),
+        ("a;b\n1;2\n", "line 1: columns must be separated by commas"),
         ("a,weight\n1,0\n", "weights are not positive"),
         ("a,weight\n1,-1\n", "weights are not positive"),
         ("a,event_id\n1,-5\n", "column 'event_id' must hold whole numbers"),
@@ -88,7 +89,7 @@ def test_csv_source(tmp_path: Path) -> None:
 def test_signal_with_other_columns(tmp_path: Path) -> None:
     background = csv_file(tmp_path, "a,b\n1,2\n", "qcd.csv")
     signal = csv_file(tmp_path, "a,c\n1,2\n", "tops.csv")
-    with pytest.raises(InputError, match="b, c is in one of them"):
+    with pytest.raises(InputError, match="in one of them alone: b, c"):
         read_source(DataSettings(source=str(background), signals={"top": str(signal)}))
 
 
