@@ -29,6 +29,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,11 @@ class FixedPointNetwork:
         return products
 
     def trace(self, inputs: Integers) -> dict[str, Integers]:
-        """Mantissas on every edge for input mantissas of shape (N, F)."""
+        """Mantissas on every edge for input mantissas of shape (N, F).
+
+        Raises InputError for inputs outside their format, and for a network whose exact results
+        could leave 63 bits.
+        """
         first = self.input
         if np.asarray(inputs).dtype.kind not in "iu":
             raise InputError(
@@ -160,6 +165,7 @@ class FixedPointNetwork:
             inputs.min() < first.type.min_mantissa or inputs.max() > first.type.max_mantissa
         ):
             raise InputError(f"network: an input mantissa is outside {first.type}")
+        _ = self._proof  # int64 overflows in silence, so its room is proved first
         edges = {first.name: inputs}
         for node in self.nodes[1:]:
             exact, fraction = self._exact(node, edges)
@@ -185,13 +191,22 @@ class FixedPointNetwork:
 
     def bounds(self) -> dict[str, Bounds]:
         """Interval proof for every node; raises InputError naming what cannot be proved."""
+        proved, wrapping = self._proof
+        if wrapping:
+            raise InputError("network: " + "; ".join(wrapping))
+        return dict(proved)
+
+    @cached_property
+    def _proof(self) -> tuple[dict[str, Bounds], list[str]]:
+        """Bounds of every node, and a sentence for each format that can overflow and wrap.
+
+        Raises InputError where an exact result or a partial sum could leave 63 bits.
+        """
         proved: dict[str, Bounds] = {}
         ranges: dict[str, tuple[list[int], list[int]]] = {}
         problems = []
         for node in self.nodes:
             bounds = _bounds(node, self, ranges)
-            if bounds.accumulator.width > MAX_WIDTH:  # pragma: no cover - Fixed refuses it first
-                problems.append(f"{node.name}: accumulator of {bounds.accumulator.width} bits")
             if bounds.may_saturate and node.type.overflow is Overflow.WRAP:
                 problems.append(
                     f"{node.name}: {node.type} can overflow and wrap (exact range "
@@ -207,9 +222,7 @@ class FixedPointNetwork:
                 high = [node.type.max_mantissa] * node.size
             ranges[node.name] = (low, high)
             proved[node.name] = bounds
-        if problems:
-            raise InputError("network: " + "; ".join(problems))
-        return proved
+        return proved, problems
 
     def _exact(self, node: Node, edges: Mapping[str, Integers]) -> tuple[Integers, int]:
         values = [edges[name] for name in node.inputs]

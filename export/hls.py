@@ -64,6 +64,13 @@ def write_hls(
                 f"hls: {node.name}: {node.type} is wider than the {DOUBLE_BITS} bits that the "
                 "emulation passes; narrow it"
             )
+    for node in network.nodes:
+        for constants in (node.weights, node.bias):
+            if constants is not None and np.abs(constants).max(initial=0) > 2**DOUBLE_BITS:
+                raise InputError(
+                    f"hls: {node.name}: hls4ml takes weights and biases as floats of {DOUBLE_BITS} "
+                    "bits; narrow them"
+                )
     if folder.exists():
         raise InputError(f"{folder}: is there already; an HLS project is written into a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)

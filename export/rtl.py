@@ -89,7 +89,12 @@ def write_rtl(
     problems = unsupported(network)
     if problems:
         raise InputError("rtl: " + "; ".join(problems))
-    network.bounds()
+    for name, bounds in network.bounds().items():
+        if bounds.float_bits > DOUBLE_BITS:
+            raise InputError(
+                f"rtl: {name}: its sums need {bounds.float_bits} bits, and alkaid's constants and "
+                f"ranges are floats of {DOUBLE_BITS}; narrow its weights or inputs"
+            )
     if folder.exists():
         raise InputError(f"{folder}: is there already; RTL is written into a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)

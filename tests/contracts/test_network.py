@@ -394,3 +394,15 @@ def test_a_sum_takes_no_bias() -> None:
         FixedPointNetwork(
             (*nodes, replace(score, bias=np.ones(1, np.int64), bias_type=kind)), "score", 1.0
         )
+
+
+@pytest.mark.parametrize("op", ["square", "sum", "dense"])
+def test_scores_never_overflow_in_silence(op: str) -> None:
+    """An engine asked before anybody called bounds() proves its room itself."""
+    x = Node("x", "input", (), 4 if op != "square" else 1, Fixed(True, 40, 40))
+    kind = Fixed(True, 63, 63, Rounding.TRN, Overflow.SAT)
+    weights = {"square": None, "sum": np.full(4, 2**40), "dense": np.full((4, 1), 2**40)}[op]
+    last = Node("s", op, ("x",), 1, kind, weights, None if weights is None else kind)
+    network = FixedPointNetwork((x, last), "s", 1.0)
+    with pytest.raises(InputError, match=r"s: partial sums reach .* 63 bits"):
+        network.scores(np.full((1, x.size), 2**36 + 1))

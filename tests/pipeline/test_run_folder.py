@@ -16,7 +16,7 @@ def test_a_place_that_cannot_be_a_folder_is_refused(place: str, tmp_path: Path) 
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with (
-        pytest.raises(InputError, match="cannot be made a folder.*--out"),
+        pytest.raises(InputError, match=r"cannot be made a folder.*--out"),
         locked(tmp_path / place),
     ):
         pass

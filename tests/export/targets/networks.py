@@ -107,3 +107,15 @@ def spec_of(network: FixedPointNetwork) -> InputSpec:
         source="test",
         features=features,
     )
+
+
+def network_of_wide_biases() -> FixedPointNetwork:
+    """(x + b) - (-x + b + 3) with a b that no float64 holds."""
+    kind, one = Fixed(True, 57, 57), Fixed(True, 2, 2)
+    x = Node("x", "input", (), 1, Fixed(True, 4, 4))
+    up, down = (
+        Node(name, "dense", ("x",), 1, kind, np.array([[sign]]), one, np.array([bias]), kind)
+        for name, sign, bias in (("up", 1, 2**55 + 1), ("down", -1, 2**55 + 4))
+    )
+    last = Node("s", "sub", ("up", "down"), 1, Fixed(True, 10, 10, Rounding.TRN, Overflow.SAT))
+    return FixedPointNetwork((x, up, down, last), "s", 1.0)

@@ -19,7 +19,11 @@ from naetrigger.export.hls_library import HlsLibrary, compile_library
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.firmware_configs.board import Board
 from tests.export.targets.faults import plant_bias_fault
-from tests.export.targets.networks import network_of_all_modes, random_network
+from tests.export.targets.networks import (
+    network_of_all_modes,
+    network_of_wide_biases,
+    random_network,
+)
 from tests.export.targets.projects import Projects, copy_sources, files_of, vectors_of
 
 KINDS = ("square", "abs")
@@ -242,3 +246,9 @@ def test_keras_stays_out_while_a_project_is_written(tmp_path: Path, board: Board
     write_hls(network, tmp_path / "hls", board, FirmwareSettings(), vectors_of(network, 1000)[:5])
     assert ("keras" in sys.modules) == before
     assert hls.sys.modules.get("keras", "absent") is not None
+
+
+def test_biases_that_no_float_holds_are_refused_by_name(tmp_path: Path, board: Board) -> None:
+    words = np.zeros((1, 1), np.int64)
+    with pytest.raises(InputError, match=r"up: .*floats of 53"):
+        write_hls(network_of_wide_biases(), tmp_path / "hls", board, FirmwareSettings(), words)

@@ -27,7 +27,11 @@ from naetrigger.export.rtl import (
 )
 from naetrigger.export.settings import FirmwareSettings, Square
 from naetrigger.firmware_configs.board import Board
-from tests.export.targets.networks import network_of_all_modes, random_network
+from tests.export.targets.networks import (
+    network_of_all_modes,
+    network_of_wide_biases,
+    random_network,
+)
 from tests.export.targets.projects import files_of, vectors_of
 
 VERILOG = FirmwareSettings(languages=("verilog",))
@@ -272,3 +276,8 @@ def _verilator_wrapper(folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     assert shutil.which("verilator") == str(script)
     subprocess.run(["verilator", "--version"], check=True, capture_output=True)
+
+
+def test_biases_that_no_float_holds_are_refused_by_name(tmp_path: Path, board: Board) -> None:
+    with pytest.raises(InputError, match=r"up: .*floats of 53"):
+        write_rtl(network_of_wide_biases(), tmp_path / "rtl", board, VERILOG)
