@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from naetrigger.contracts.errors import InputError
+
 Floats = npt.NDArray[np.float64]
 
 FINEST_BINS = 64
@@ -44,9 +46,15 @@ def follow_signal(
     """Weights for the background so that its column follows the signal's.
 
     background, signal : (N,) and (M,), the column in both samples
-    Background beyond the signal's range gets weight zero.
+    Background beyond the signal's range gets weight zero. Raises InputError for NaN and infinity.
     """
     b, s = np.asarray(background, np.float64), np.asarray(signal, np.float64)
+    for name, values in (("background", b), ("signal", s)):
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"data.reweight: {np.sum(~np.isfinite(values))} {name} values of the column are NaN "
+                "or infinite; remove or repair these rows"
+            )
     wb, ws = _weights(b, background_weights), _weights(s, signal_weights)
     low, high = max(b.min(), s.min()), min(b.max(), s.max())
     b_inside, s_inside = (b >= low) & (b <= high), (s >= low) & (s <= high)

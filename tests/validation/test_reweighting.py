@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.validation.efficiency import auc, scored
 from naetrigger.validation.reweighting import effective_number, follow_signal
 
@@ -94,3 +95,12 @@ def test_effective_number():
     assert effective_number(np.full(7, 0.3)) == pytest.approx(7)
     assert effective_number(np.array([1.0, 0.0, 0.0])) == pytest.approx(1)
     assert effective_number(np.zeros(3)) == 0.0
+
+
+@pytest.mark.parametrize("broken", ["background", "signal"])
+def test_a_column_with_nan_is_refused(broken: str) -> None:
+    """NaN would leave every signal silently compared to the background as it is."""
+    columns = {name: np.linspace(1, 2, 100) for name in ("background", "signal")}
+    columns[broken][3] = np.nan
+    with pytest.raises(InputError, match=rf"1 {broken} values .* NaN"):
+        follow_signal(**columns)
