@@ -52,7 +52,7 @@ def follow_signal(
     for name, values in (("background", b), ("signal", s)):
         if not np.isfinite(values).all():
             raise InputError(
-                f"data.reweight: {np.sum(~np.isfinite(values))} {name} values of the column are NaN "
+                f"data.reweight: {np.sum(~np.isfinite(values))} {name} values are NaN "
                 "or infinite; remove or repair these rows"
             )
     wb, ws = _weights(b, background_weights), _weights(s, signal_weights)
