@@ -27,12 +27,14 @@ def run_export(work: Work) -> None:
     network = load_network(work.root / "student" / "network")
     (train,) = work.events("train")
     steps = len(WRITERS) + 1
-    work.progress.start("export", steps)
     save_network(network, work.folder / "network")
     vectors = _vectors(work, network, work.spec.mantissas(train.values))
-    for done, write in enumerate(WRITERS, start=1):
-        write(work, network, vectors)
+    for done, (name, write) in enumerate(WRITERS.items()):
+        work.progress.start(f"export: {name}", steps)
         work.progress.update(done)
+        write(work, network, vectors)
+    work.progress.start("export: all engines on the test vectors", steps)
+    work.progress.update(steps - 1)
     with run_view(work, "export") as view:
         pairs = _proved_equal(view, network, vectors)
     work.progress.update(steps)
@@ -117,7 +119,7 @@ def _write_board(work: Work, network: FixedPointNetwork, vectors: Integers) -> N
     (work.folder / "board.yaml").write_text(text, encoding="utf-8")
 
 
-WRITERS = (_write_board, _write_onnx, _write_rtl, _write_hls)
+WRITERS = {"board": _write_board, "ONNX": _write_onnx, "RTL": _write_rtl, "HLS": _write_hls}
 
 
 def _proved_equal(root: Path, network: FixedPointNetwork, vectors: Integers) -> list[Any]:

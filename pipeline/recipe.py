@@ -29,7 +29,7 @@ from naetrigger.validation.settings import ValidationSettings
 class Recipe(Settings):
     """Everything that one run depends on, the input files aside."""
 
-    name: str = "unnamed"
+    name: str = Field("unnamed", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$")
     """Names the run folder runs/NAME when no other is given."""
 
     description: str = ""

@@ -119,7 +119,9 @@ class _Clock:
 
     def rate(self, done: int) -> str:
         per_second = self._per_second(done)
-        return f"{per_second:.3g}/s" if per_second else ""
+        if not per_second:
+            return ""
+        return f"{per_second:.3g}/s" if per_second >= 1 else f"{1 / per_second:.3g} s each"
 
     def seconds_left(self, done: int, total: int) -> float:
         per_second = self._per_second(done)

@@ -198,10 +198,10 @@ def _differences(
     signal: str, entries: list[Auc], replicas: Mapping[str, Floats]
 ) -> Iterator[AucDifference]:
     value = {entry.model: entry.value for entry in reversed(entries)}  # the first engine's
-    best = [entry.model for entry in entries if entry.best_single_input]
+    baselines = [model for model in reversed(value) if model not in (TEACHER, STUDENT)]
     for a, b in [
         (TEACHER, STUDENT),
-        *((model, other) for model in (TEACHER, STUDENT) for other in (MAHALANOBIS, *best)),
+        *((model, other) for model in (TEACHER, STUDENT) for other in baselines),
     ]:
         if a in value and b in value:
             yield AucDifference(

@@ -90,6 +90,7 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ("objective: {name: wnea}", "objective.name: unknown 'wnea'; did you mean 'wnae'?"),
         ("objective: {stepz: 3}", "objective.stepz: unknown key; did you mean 'steps'?"),
         ("objective: {name: ae, gamma: 1}", "objective.gamma: unknown key"),
+        ("name: ../../elsewhere", "name: "),
         ("data: {source: a.csv, signals: [s]}", "takes signals as {name: path"),
         ("data: {source: a.h5, signals: {s: s.csv}}", "takes a list of its processes"),
         ("data: {source: a.txt, signals: {s: s.csv}}", "a source that ends in .csv, got 'a.txt'"),

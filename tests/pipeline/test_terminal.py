@@ -31,7 +31,7 @@ def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = text_of(target).splitlines()
     assert len(shown) == 6  # 100 s, one line every 15 s
     assert shown[1].startswith("training: 29/100, ")
-    assert "/s, " in shown[1]
+    assert " s each, " in shown[1]
     assert "s left, loss 0.03333" in shown[1]
     assert "\x1b" not in text_of(target)
 

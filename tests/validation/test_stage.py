@@ -87,6 +87,26 @@ def test_paired_errors_are_smaller_than_independent_ones(run):
             assert difference.error < 0.7 * np.hypot(*both)
 
 
+def test_teacher_and_student_are_paired_with_every_baseline(run):
+    report, _ = run
+    models = {entry.model for entry in report.auc} - {"teacher", "student"}
+    pairs = {(d.a, d.b) for d in report.auc_differences if d.signal == "svj"}
+    wanted = {(model, other) for model in ("teacher", "student") for other in models}
+    assert pairs == wanted | {("teacher", "student")}
+    values = {(e.signal, e.model): e.value for e in report.auc}
+    for d in report.auc_differences:
+        assert d.error is not None
+        assert d.value == pytest.approx(values[d.signal, d.a] - values[d.signal, d.b])
+
+
+def test_a_baseline_that_beats_the_teacher_is_noted(run):
+    report, _ = run
+    beaten = {d.b for d in report.auc_differences if d.a == "teacher" and d.value < -2 * d.error}
+    for model in {entry.model for entry in report.auc} - {"student", "teacher"}:
+        noted = any(note.startswith(f"{model} has a larger AUC") for note in report.notes)
+        assert noted == (model in beaten)
+
+
 def test_working_points_are_at_or_below_their_target(run):
     report, _ = run
     for point in report.working_points:

@@ -41,7 +41,7 @@ def prepare(settings: DataSettings, folder: Path) -> None:
     spec = _input_spec(settings, parts["train"])
     if settings.reweight is not None:
         for part in (background, *signals):
-            part.column(settings.reweight)  # says now that it is missing
+            _require_finite(part, settings.reweight)  # now, not after training
     samples = {
         "train": [with_columns(parts["train"], spec.columns)],
         "validation": [with_columns(parts["validation"], spec.columns)],
@@ -67,6 +67,15 @@ def with_columns(events: Events, columns: tuple[str, ...]) -> Events:
         context_columns=others,
         context=_table(events, others),
     )
+
+
+def _require_finite(sample: Events, column: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(sample.column(column)))
+    if len(bad):
+        raise InputError(
+            f"data.reweight: {sample.process}: column '{column}' holds {len(bad)} NaN or infinite "
+            f"values, the first in row {bad[0]}; remove these rows or do without reweighting"
+        )
 
 
 def _unweighted(sample: Events) -> Events:

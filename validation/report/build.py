@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.validation.agreement import agreement_checks, compare_pair
 from naetrigger.validation.budget import board_summary, budget_checks, unmeasured
-from naetrigger.validation.comparison import Comparison, auc_table, working_points
+from naetrigger.validation.comparison import AucTable, Comparison, auc_table, working_points
 from naetrigger.validation.inputs import STUDENT, TEACHER, ValidationInputs
 from naetrigger.validation.report.schema import (
     AucDifference,
@@ -58,7 +58,7 @@ def build_report(comparison: Comparison, progress: Progress | None = None) -> Re
         board=board_summary(inputs.board) if inputs.board else None,
         saturation=saturation,
         checks=checks,
-        notes=tuple(_notes(comparison, points)),
+        notes=tuple(_notes(comparison, points, aucs)),
     )
 
 
@@ -165,13 +165,29 @@ def _saturation_checks(saturation: tuple[Saturation, ...], limits: Limits) -> It
             )
 
 
-def _notes(comparison: Comparison, points: tuple[WorkingPoint, ...]) -> Iterator[str]:
+def _better_than_teacher(differences: Iterable[AucDifference], n: int) -> Iterator[str]:
+    """Baselines that beat the teacher by more than two errors: no check, but to be known."""
+    losses: dict[str, list[str]] = {}
+    for entry in differences:
+        if entry.a == TEACHER and entry.b != STUDENT and entry.value < -2 * (entry.error or 0):
+            losses.setdefault(entry.b, []).append(entry.signal)
+    for model, signals in losses.items():
+        yield (
+            f"{model} has a larger AUC than the teacher, by more than two errors, on "
+            f"{len(signals)} of {n} signals: {', '.join(signals)}."
+        )
+
+
+def _notes(
+    comparison: Comparison, points: tuple[WorkingPoint, ...], aucs: AucTable
+) -> Iterator[str]:
     inputs = comparison.inputs
     for model in (TEACHER, STUDENT):
         if model not in inputs.scores:
             yield f"There are no {model} scores: nothing is compared to the {model}."
     if comparison.signals:
         yield from _reweighting_notes(comparison)
+        yield from _better_than_teacher(aucs.differences, len(comparison.signals))
         yield (
             "The best single input is chosen per signal by looking at that signal; no trigger "
             "could be built that way, it is an upper bound for single cuts of this direction."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,16 @@ def test_problems_are_named(
 ) -> None:
     with pytest.raises(InputError, match=said):
         prepared(tmp_path, source=str(source), **settings)
+
+
+def test_nan_in_the_reweighting_column_is_refused_before_training(tmp_path: Path) -> None:
+    background = events("qcd", "background", 500, 100.0, 0)
+    context = background.context.copy()
+    context[7, background.context_columns.index("jet_pt")] = np.nan
+    path = tmp_path / "events.h5"
+    write_events(path, [replace(background, context=context)])
+    with pytest.raises(InputError, match="'jet_pt' holds 1 NaN or infinite values, the first in"):
+        prepared(tmp_path, source=str(path), reweight="jet_pt")
 
 
 def test_limits(tmp_path: Path, source: Path) -> None:
