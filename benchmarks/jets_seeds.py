@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from naetrigger.contracts.events import read_events
-from naetrigger.contracts.network import FixedPointNetwork, load_network
+from naetrigger.contracts.network import FixedPointNetwork
+from naetrigger.contracts.network_file import load_network
 from naetrigger.contracts.progress import Silent
 from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.pipeline import engines

@@ -14,7 +14,8 @@ import numpy as np
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import MAX_WIDTH, Fixed, Overflow, fixed_for_range
-from naetrigger.contracts.network import FixedPointNetwork, Node, save_network
+from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.contracts.network_file import save_network
 from naetrigger.contracts.score import evaluate
 from naetrigger.export.student import INPUT, SCORE, Student, StudentLayer, read_student
 

@@ -222,7 +222,7 @@ def _qonnx(root: Path) -> Engine:
 
 
 def _network(root: Path) -> Engine:
-    from naetrigger.contracts.network import load_network
+    from naetrigger.contracts.network_file import load_network
 
     return load_network(root / "export" / "network")
 

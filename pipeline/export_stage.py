@@ -16,7 +16,8 @@ import yaml
 
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.fixed_point import Integers
-from naetrigger.contracts.network import FixedPointNetwork, load_network, save_network
+from naetrigger.contracts.network import FixedPointNetwork
+from naetrigger.contracts.network_file import load_network, save_network
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.work import Work, run_view

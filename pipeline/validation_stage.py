@@ -10,7 +10,7 @@ import numpy as np
 
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.manifest import read_manifest
-from naetrigger.contracts.network import load_network
+from naetrigger.contracts.network_file import load_network
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.work import Work

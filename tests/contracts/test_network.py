@@ -14,12 +14,8 @@ from hypothesis import strategies as st
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed, Integers, Overflow, Rounding
-from naetrigger.contracts.network import (
-    FixedPointNetwork,
-    Node,
-    load_network,
-    save_network,
-)
+from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.contracts.network_file import load_network, save_network
 
 X = Fixed(True, 6, 3, Rounding.RND_CONV, Overflow.SAT)  # LSB 1/8, -4 to 3.875
 KERNEL = Fixed(True, 4, 1)  # LSB 1/8

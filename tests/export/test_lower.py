@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from naetrigger.contracts.network import load_network
+from naetrigger.contracts.network_file import load_network
 from naetrigger.export.lower import lower, lower_student
 from naetrigger.export.qkeras_student import libraries, quantizer
 from naetrigger.export.student import float_scores, float_student, read_student

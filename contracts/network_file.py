@@ -1,0 +1,110 @@
+"""A FixedPointNetwork on disk: ``network.json`` and ``network.npz``.
+
+``network.json`` holds the nodes in order, formats as ``fixed<width,integer,rounding,overflow>``;
+``network.npz`` the arrays ``NODE.weights`` and ``NODE.bias``, int64 mantissas. docs/firmware.md
+describes both for other readers.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.fixed_point import Fixed, Integers, parse_fixed
+from naetrigger.contracts.network import FixedPointNetwork, Node
+
+FORMAT = "naetrigger-network"
+VERSION = 1
+
+
+def save_network(network: FixedPointNetwork, folder: Path) -> None:
+    """Write network.json and network.npz into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    nodes = [
+        {
+            "name": node.name,
+            "op": node.op,
+            "inputs": list(node.inputs),
+            "size": node.size,
+            "type": str(node.type),
+            **({"weight_type": str(node.weight_type)} if node.weight_type else {}),
+            **({"bias_type": str(node.bias_type)} if node.bias_type else {}),
+        }
+        for node in network.nodes
+    ]
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "output": network.output,
+        "score_scale": network.score_scale,
+        "about": dict(network.about),
+        "nodes": nodes,
+    }
+    arrays = {
+        f"{node.name}.{part}": values
+        for node in network.nodes
+        for part, values in (("weights", node.weights), ("bias", node.bias))
+        if values is not None
+    }
+    (folder / "network.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    np.savez(folder / "network.npz", **arrays)  # type: ignore[arg-type]
+
+
+def load_network(folder: Path) -> FixedPointNetwork:
+    """Read what save_network wrote; InputError for anything that is not such a network."""
+    path = folder / "network.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] != FORMAT or document["version"] != VERSION:
+            raise InputError(
+                f"{path}: expected {FORMAT} version {VERSION}, got {document['format']} "
+                f"version {document['version']}"
+            )
+        with np.load(folder / "network.npz", allow_pickle=False) as arrays:
+            nodes = tuple(_read_node(entry, arrays) for entry in document["nodes"])
+        return FixedPointNetwork(
+            nodes=nodes,
+            output=str(document["output"]),
+            score_scale=float(document["score_scale"]),
+            about={str(k): str(v) for k, v in document["about"].items()},
+        )
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        zipfile.BadZipFile,
+        RecursionError,
+        OverflowError,
+    ) as error:
+        raise InputError(f"{folder}: not a readable network ({error!r})") from error
+
+
+def _read_node(entry: Mapping[str, Any], arrays: Mapping[str, Any]) -> Node:
+    def part(name: str) -> Integers | None:
+        key = f"{entry['name']}.{name}"
+        return np.asarray(arrays[key]) if key in arrays else None
+
+    def format_of(name: str) -> Fixed | None:
+        return parse_fixed(entry[name]) if name in entry else None
+
+    return Node(
+        name=str(entry["name"]),
+        op=str(entry["op"]),
+        inputs=tuple(str(name) for name in entry["inputs"]),
+        size=int(entry["size"]),
+        type=parse_fixed(entry["type"]),
+        weights=part("weights"),
+        weight_type=format_of("weight_type"),
+        bias=part("bias"),
+        bias_type=format_of("bias_type"),
+    )
