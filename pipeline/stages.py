@@ -118,6 +118,7 @@ def _run_training(work: Work) -> None:
 
     from naetrigger.training.loop import train
     from naetrigger.training.settings import TrainingSettings
+    from naetrigger.validation.plots import Style, draw_curves
 
     recipe, spec = work.recipe, work.spec
     (training,), (validation,) = work.events("train"), work.events("validation")
@@ -131,6 +132,8 @@ def _run_training(work: Work) -> None:
         validation_weights=validation.weights,
         progress=work.progress,
     )
+    for curves in sorted(work.folder.glob("curves*.csv")):
+        draw_curves(curves, Style(label="naetrigger", sample=recipe.name))
 
 
 def _board_source(recipe: Recipe) -> Mapping[str, Path]:
@@ -164,7 +167,7 @@ TRAINING = Stage(
     name="training",
     settings=_section("model", "objective"),
     run=_run_training,
-    packages=("numpy", "torch"),
+    packages=("numpy", "torch", "matplotlib"),
     reads=_SAMPLES,
     resumes=True,
 )

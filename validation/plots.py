@@ -341,6 +341,14 @@ def curves_figure(name: str, style: Style, curves: Mapping[str, Floats]) -> str:
     return draw(name, style, paint, height=1.0 + 1.6 * len(panels), fitted=True)
 
 
+def draw_curves(path: Path, style: Style) -> None:
+    """Draw a curves.csv into an .svg file beside it; nothing where no step was recorded."""
+    curves = read_curves(path)
+    if len(curves) > 1:
+        svg = curves_figure(path.stem, style, curves)
+        path.with_suffix(".svg").write_text(svg + "\n", encoding="utf-8")
+
+
 def read_curves(path: Path) -> dict[str, Floats]:
     """Columns of a curves.csv; empty cells are NaN, columns without a number are left out."""
     try:

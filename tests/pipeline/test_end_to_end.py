@@ -16,10 +16,18 @@ import numpy as np
 import pytest
 
 from naetrigger.contracts.events import read_events
+from naetrigger.contracts.fixed_point import Integers
 from naetrigger.contracts.manifest import read_manifest, verify, write_manifest
+from naetrigger.contracts.network import FixedPointNetwork
+from naetrigger.contracts.network_file import load_network
+from naetrigger.export.hls import write_hls
+from naetrigger.export.hls_library import compile_library
+from naetrigger.firmware_configs.board import load_board
 from naetrigger.firmware_configs.input_spec import load_input_spec
-from naetrigger.pipeline import engines
+from naetrigger.pipeline import engines, export_stage
 from naetrigger.pipeline.cli import run_command_line
+from naetrigger.pipeline.work import Work
+from tests.export.targets.faults import plant_bias_fault
 
 STAGES = ("data", "training", "student", "export", "validation")
 
@@ -100,6 +108,46 @@ def test_traces_are_those_of_the_network(finished_run: Path) -> None:
         assert bool(layers) == kind.traces
         for layer, values in layers.items():
             np.testing.assert_array_equal(values, reference[layer], err_msg=f"{name}: {layer}")
+
+
+def test_curves_and_onnx_files_are_there(finished_run: Path) -> None:
+    assert (finished_run / "training" / "curves.svg").read_text().startswith("<svg")
+    names = {path.name for path in (finished_run / "export" / "onnx").iterdir()}
+    assert names == {
+        "teacher.onnx",
+        "student_float.onnx",
+        "student_qcdq.onnx",
+        "student_qonnx.onnx",
+    }
+
+
+def test_a_planted_bias_fails_the_export_and_its_layer_is_named(
+    finished_run: Path,
+    tiny_recipe: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = finished_run.with_name("run-planted")
+    without_stage(finished_run, "export", root)
+    network = load_network(root / "student" / "network")
+    layer = [node for node in network.nodes if node.op == "dense"][1]
+    assert layer.bias is not None
+    amount = 0.25 if layer.bias[0] <= 0 else -0.25
+
+    def planted(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
+        settings = work.recipe.firmware
+        folder = work.folder / "hls"
+        write_hls(network, folder, load_board(settings.board), settings, vectors)
+        plant_bias_fault(folder, layer.name, amount)
+        compile_library(folder, settings.compiler)
+
+    monkeypatch.setitem(export_stage.WRITERS, "HLS", planted)
+    status = run_command_line(["export", str(tiny_recipe), "--out", str(root), "--quiet"])
+    said = capsys.readouterr().err
+    assert status == 1
+    assert "hls" in said
+    assert f"'{layer.name}'" in said
+    assert not (root / "export").exists()
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -93,6 +93,11 @@ def test_broken_agreement_is_hatched():
     assert "1 ≠" in bad
 
 
+def test_curves_are_drawn_beside_their_table(curves):
+    plots.draw_curves(curves, plots.Style())
+    ElementTree.parse(curves.with_suffix(".svg"))
+
+
 def test_curves_are_read_with_gaps(curves):
     table = plots.read_curves(curves)
     assert list(table)[:2] == ["step", "loss"]
