@@ -267,7 +267,7 @@ def test_main_leaves_with_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("nan", "a,b\n1,2\n3,nan\n", "NaN or infinite, the first in row 1, column 'b'"),
+        ("nan", "a,b\n1,2\n3,nan\n", "line 3: column 'b': must be a finite number, got 'nan'"),
         ("columns", "a,b\n1,2\n3,4,5\n", "line 3: expected 2 columns"),
         ("text", "a,b\n1,x\n", "column 'b': must be a number, got 'x'"),
         ("few", "a,b\n1,2\n3,4\n", "at least 20 are needed"),
