@@ -12,8 +12,15 @@ import numpy.typing as npt
 
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.validation.agreement import agreement_checks, compare_pair
+from naetrigger.validation.baselines import SINGLE_INPUT
 from naetrigger.validation.budget import board_summary, budget_checks, unmeasured
-from naetrigger.validation.comparison import AucTable, Comparison, auc_table, working_points
+from naetrigger.validation.comparison import (
+    SINGLE_INPUT,
+    AucTable,
+    Comparison,
+    auc_table,
+    working_points,
+)
 from naetrigger.validation.inputs import STUDENT, TEACHER, ValidationInputs
 from naetrigger.validation.report.schema import (
     AucDifference,
@@ -166,10 +173,14 @@ def _saturation_checks(saturation: tuple[Saturation, ...], limits: Limits) -> It
 
 
 def _better_than_teacher(differences: Iterable[AucDifference], n: int) -> Iterator[str]:
-    """Baselines that beat the teacher by more than two errors: no check, but to be known."""
+    """Baselines that beat the teacher by more than two errors: no check, but to be known.
+
+    Single inputs are left to their own table: which of them is good takes knowing the signal.
+    """
     losses: dict[str, list[str]] = {}
     for entry in differences:
-        if entry.a == TEACHER and entry.b != STUDENT and entry.value < -2 * (entry.error or 0):
+        rival = entry.b != STUDENT and not entry.b.startswith(SINGLE_INPUT)
+        if entry.a == TEACHER and rival and entry.value < -2 * (entry.error or 0):
             losses.setdefault(entry.b, []).append(entry.signal)
     for model, signals in losses.items():
         yield (
