@@ -15,7 +15,6 @@ from naetrigger.validation.agreement import agreement_checks, compare_pair
 from naetrigger.validation.baselines import SINGLE_INPUT
 from naetrigger.validation.budget import board_summary, budget_checks, unmeasured
 from naetrigger.validation.comparison import (
-    SINGLE_INPUT,
     AucTable,
     Comparison,
     auc_table,
