@@ -53,5 +53,5 @@ clean:
 	touch $@
 
 .venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python .dev/naetrigger
-	$(PIP_INSTALL) -e '.[dev,generate]'
+	$(PIP_INSTALL) -e '.[dev,generate,readers]'
 	touch $@ .venv/.installed-run

@@ -5,11 +5,15 @@ Layout (``format = "naetrigger-events"``, version 1): one group a process, holdi
 =============  ==============  ====================================================
 dataset        shape, type     what
 =============  ==============  ====================================================
-``values``     (N, F) float32  inputs in physical units; attribute ``columns``
+``values``     (N, F) float32  inputs; attributes ``columns`` and, where known, ``units``
 ``weights``    (N,) float64    event weights, positive
 ``event_ids``  (N,) uint64     jets or objects of one event share their id
-``context``    (N, C) float32  what no model sees (jet pT ...); attribute ``columns``
+``context``    (N, C) float32  what no model sees (jet pT ...); attributes as of values
 =============  ==============  ====================================================
+
+``values`` may be stored as integers of up to 16 bits, which a float32 holds exactly. A unit is
+``GeV``, ``rad``, ``1`` for pure numbers, ``hw`` for integers as the trigger hardware has them, or
+empty where the file does not say.
 
 Attributes of the file: ``format``, ``version``, and ``processes`` (their order; may be left out).
 Group attributes: ``role`` (background or signal), ``process``, and the source's own: commands,
@@ -34,13 +38,15 @@ FORMAT = "naetrigger-events"
 VERSION = 1
 ROLES = ("background", "signal")
 SPLITS = ("train", "validation", "test")
+HARDWARE_UNIT = "hw"
+STORED_TYPES = ("float32", "float64", "int8", "uint8", "int16", "uint16")
 
 
 @dataclass(frozen=True)
 class Events:
     """Events of one process.
 
-    values : (N, F), physical units, one column per name in `columns`
+    values : (N, F), one column per name in `columns`, in `units` (() where they are not known)
     weights : (N,), positive
     event_ids : (N,) uint64; rows of one event share their id
     context : (N, C), quantities no model sees, named by `context_columns`
@@ -55,6 +61,8 @@ class Events:
     context_columns: tuple[str, ...] = ()
     context: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    units: tuple[str, ...] = ()
+    context_units: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -71,6 +79,12 @@ class Events:
         for name, (got, expected) in shapes.items():
             if got != expected:
                 raise InputError(f"{self.process}: {name} must have shape {expected}, got {got}")
+        for what, units, columns in (
+            ("units", self.units, self.columns),
+            ("context_units", self.context_units, self.context_columns),
+        ):
+            if units and len(units) != len(columns):
+                raise InputError(f"{self.process}: {len(units)} {what} for {len(columns)} columns")
 
     def __len__(self) -> int:
         return len(self.values)
@@ -85,6 +99,13 @@ class Events:
         raise InputError(
             f"{self.process}: no column '{name}'{suggestion(name, known)} (has {', '.join(known)})"
         )
+
+    def unit_of(self, name: str) -> str:
+        """The unit of one column of values or context; empty where it is not known."""
+        self.column(name)  # says that there is none, and what is near
+        known = dict(zip(self.context_columns, self.context_units, strict=False))
+        known |= dict(zip(self.columns, self.units, strict=False))
+        return known.get(name, "")
 
     def select(self, rows: npt.NDArray[Any]) -> Events:
         """The rows of a mask or an index array."""
@@ -153,10 +174,27 @@ def _write_group(file: h5py.File, sample: Events) -> None:
     group.attrs["process"] = sample.process
     for name in ("values", "weights", "event_ids", "context"):
         data = getattr(sample, name)
+        if name == "values" and sample.units and set(sample.units) == {HARDWARE_UNIT}:
+            data = as_stored_integers(data)
         options = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
         group.create_dataset(name, data=data, **(options if data.size else {}))
     group["values"].attrs["columns"] = list(sample.columns)
     group["context"].attrs["columns"] = list(sample.context_columns)
+    for name, units in (("values", sample.units), ("context", sample.context_units)):
+        if units:
+            group[name].attrs["units"] = list(units)
+
+
+def as_stored_integers(values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    """Whole numbers as int16 or uint16, whichever holds all; unchanged where none does."""
+    whole = values.astype(np.int64)
+    if not np.array_equal(whole, values):
+        return values
+    for kind in (np.int16, np.uint16):
+        limits = np.iinfo(kind)
+        if whole.size and whole.min() >= limits.min and whole.max() <= limits.max:
+            return whole.astype(kind)
+    return values
 
 
 def read_events(path: Path, processes: Iterable[str] | None = None) -> list[Events]:
@@ -193,6 +231,8 @@ def _processes(file: h5py.File) -> list[str]:
 def _read_group(group: h5py.Group, source: str) -> Events:
     columns = group["values"].attrs["columns"]
     context_columns = group["context"].attrs.get("columns", [])
+    if group["values"].dtype.name not in STORED_TYPES:
+        raise TypeError(f"{group.name}: values are stored as {group['values'].dtype}")
     attributes = {
         key: value.item() if isinstance(value, np.generic) else value
         for key, value in group.attrs.items()
@@ -210,4 +250,6 @@ def _read_group(group: h5py.Group, source: str) -> Events:
             len(group["values"]), len(context_columns)
         ),
         attributes=attributes,
+        units=tuple(str(u) for u in group["values"].attrs.get("units", ())),
+        context_units=tuple(str(u) for u in group["context"].attrs.get("units", ())),
     ).check(source)

@@ -66,7 +66,15 @@ def with_columns(events: Events, columns: tuple[str, ...]) -> Events:
         values=_table(events, columns),
         context_columns=others,
         context=_table(events, others),
+        units=_units(events, columns),
+        context_units=_units(events, others),
     )
+
+
+def _units(events: Events, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Units of the named columns; none where no column states one."""
+    units = tuple(events.unit_of(name) for name in columns)
+    return units if any(units) else ()
 
 
 def _require_finite(sample: Events, column: str) -> None:

@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -93,6 +92,8 @@ def simulate_jets(
         event_ids=np.concatenate(event_ids)[:n_jets],
         context_columns=jets.CONTEXT_COLUMNS,
         context=np.concatenate(context)[:n_jets],
+        units=jets.UNITS,
+        context_units=jets.CONTEXT_UNITS,
         attributes={
             "generator": f"Pythia {pythia.version()}, {' '.join(pythia.BEAMS)}",
             "commands": json.dumps(process.commands),
@@ -131,12 +132,8 @@ def dark_pt_fraction(found: jets.Jets, dark_hadrons: pythia.DarkHadrons) -> pyth
 
 
 def write_sample(path: Path, samples: Iterable[Events]) -> None:
-    """Write the file, with units beside the column names."""
+    """Write the file with its label and citation."""
     write_events(path, samples, {"label": LABEL, "citation": CITATION})
-    with h5py.File(path, "r+") as file:
-        for group in file.values():
-            group["values"].attrs["units"] = list(jets.UNITS)
-            group["context"].attrs["units"] = list(jets.CONTEXT_UNITS)
 
 
 def content_hash(samples: Iterable[Events]) -> str:
