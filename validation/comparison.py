@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,8 +14,11 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.progress import Progress
 from naetrigger.validation.baselines import (
     MAHALANOBIS,
+    PCA,
     SINGLE_INPUT,
+    Pca,
     fit_mahalanobis,
+    fit_pca,
     single_inputs,
 )
 from naetrigger.validation.efficiency import (
@@ -34,12 +37,17 @@ from naetrigger.validation.report.schema import Auc, AucDifference, SignalEffici
 from naetrigger.validation.reweighting import Reweighting, follow_signal
 from naetrigger.validation.settings import ValidationSettings
 
+MOST_INPUTS = 24  # single inputs that all get a row of their own
+LEADING_INPUTS = 10  # rows where there are more inputs than that
+
 
 @dataclass(frozen=True)
 class Comparison:
     """The test sample made ready: populations, reweightings, and all models' scores.
 
     models : model -> engine -> process -> (N,); the baselines are among them
+    pca : the principal components of the training background
+    inputs_left_out : single inputs without a row, being many and none of them leading
     """
 
     settings: ValidationSettings
@@ -47,6 +55,8 @@ class Comparison:
     background: Population
     signals: tuple[Population, ...]
     models: Mapping[str, ModelScores]
+    pca: Pca
+    inputs_left_out: int = 0
     reweightings: Mapping[str, Reweighting] = field(default_factory=dict)
     """By signal; a signal without one is compared to the background as it is."""
 
@@ -87,13 +97,22 @@ class Comparison:
 def compare(settings: ValidationSettings, inputs: ValidationInputs) -> Comparison:
     """Fit the baselines, reweight the background to each signal."""
     background, signals = populations(inputs.events, inputs.reweight)
-    return Comparison(
+    pca = fit_pca(inputs.training_inputs, inputs.training_weights, settings.pca_components)
+    comparison = Comparison(
         settings=settings,
         inputs=inputs,
         background=background,
         signals=signals,
-        models={**inputs.scores, **_baselines(inputs)},
+        models={**inputs.scores, **_fitted_baselines(inputs, pca)},
+        pca=pca,
         reweightings=dict(_reweightings(background, signals)),
+    )
+    singles = _single_inputs(inputs)
+    shown = _leading(comparison, singles)
+    return replace(
+        comparison,
+        models={**comparison.models, **{name: singles[name] for name in shown}},
+        inputs_left_out=len(singles) - len(shown),
     )
 
 
@@ -110,16 +129,39 @@ def _reweightings(
             yield signal.name, found
 
 
-def _baselines(inputs: ValidationInputs) -> dict[str, ModelScores]:
+def _fitted_baselines(inputs: ValidationInputs, pca: Pca) -> dict[str, ModelScores]:
     fitted = fit_mahalanobis(inputs.training_inputs, inputs.training_weights)
-    by_process = {
-        events.process: fitted.scores(inputs.inputs[events.process]) for events in inputs.events
+    return {
+        name: {"numpy": {e.process: model.scores(inputs.inputs[e.process]) for e in inputs.events}}
+        for name, model in ((MAHALANOBIS, fitted), (PCA, pca))
     }
-    models: dict[str, ModelScores] = {MAHALANOBIS: {"numpy": by_process}}
+
+
+def _single_inputs(inputs: ValidationInputs) -> dict[str, ModelScores]:
     columns = {e.process: single_inputs(e.values, e.columns) for e in inputs.events}
-    for name in next(iter(columns.values())):
-        models[name] = {"numpy": {process: columns[process][name] for process in columns}}
-    return models
+    return {
+        name: {"numpy": {process: columns[process][name] for process in columns}}
+        for name in next(iter(columns.values()))
+    }
+
+
+def _leading(comparison: Comparison, singles: Mapping[str, ModelScores]) -> list[str]:
+    """All single inputs in their order; of many, each signal's best and the next best on any."""
+    if len(singles) <= MOST_INPUTS:
+        return list(singles)
+    values = np.zeros((len(singles), len(comparison.signals)))
+    for row, model in enumerate(singles.values()):
+        b = comparison.background.joined(model["numpy"])
+        for column, signal in enumerate(comparison.signals):
+            s = signal.joined(model["numpy"])
+            if b is not None and s is not None:
+                pair = comparison.background_for(signal, b), signal.scored(s)
+                values[row, column] = auc(*pair)
+    names = list(singles)
+    best = [int(row) for row in values.argmax(axis=0)]
+    by_best = np.argsort(-values.max(axis=1, initial=0.0), kind="stable").tolist()
+    kept = list(dict.fromkeys([*best, *by_best]))[: max(LEADING_INPUTS, len(set(best)))]
+    return [names[row] for row in sorted(kept)]
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ class ValidationSettings(Settings):
     """Working points: fractions of the test background that may fire."""
     bootstrap_replicas: int = Field(200, ge=20, le=100_000)
     """Resamples of whole events; 200 give an error good to 5%."""
+    pca_components: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Principal components of the PCA baseline: their number, or the fraction of the training
+    background's variance that they explain at least."""
     min_events_above: float = Field(10.0, ge=1)
     """Fewer effective background events above a threshold: the working point is marked as not
     reliable. 10 events are a relative error of 32%."""

@@ -244,7 +244,7 @@ def test_no_signals(inputs, tmp_path):
     assert report.auc == ()
     assert report.auc_differences == ()
     assert any("no signals" in note for note in report.notes)
-    assert len(report.working_points) == 9
+    assert len(report.working_points) == 12  # of teacher, student, mahalanobis, pca
     assert "no signals" in (tmp_path / "report.html").read_text()
 
 

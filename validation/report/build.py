@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.validation.agreement import agreement_checks, compare_pair
-from naetrigger.validation.baselines import SINGLE_INPUT
+from naetrigger.validation.baselines import PCA, SINGLE_INPUT
 from naetrigger.validation.budget import board_summary, budget_checks, unmeasured
 from naetrigger.validation.comparison import (
     AucTable,
@@ -195,6 +195,11 @@ def _notes(
     for model in (TEACHER, STUDENT):
         if model not in inputs.scores:
             yield f"There are no {model} scores: nothing is compared to the {model}."
+    pca = comparison.pca
+    yield (
+        f"{PCA} is the squared residual behind {len(pca.components)} of {len(pca.mean)} principal "
+        f"components of the training background, which hold {pca.explained:.1%} of its variance."
+    )
     if comparison.signals:
         yield from _reweighting_notes(comparison)
         yield from _better_than_teacher(aucs.differences, len(comparison.signals))
@@ -202,6 +207,11 @@ def _notes(
             "The best single input is chosen per signal by looking at that signal; no trigger "
             "could be built that way, it is an upper bound for single cuts of this direction."
         )
+        if comparison.inputs_left_out:
+            yield (
+                f"{comparison.inputs_left_out} of {len(inputs.events[0].columns)} single inputs "
+                "have no row: those shown are each signal's best and the next best on any signal."
+            )
     else:
         yield "The sample holds no signals: there are no AUCs and no signal efficiencies."
     if comparison.background.event_ids.max() + 1 < len(comparison.background):
