@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.firmware_configs.derive_spec import derive_input_spec
+from naetrigger.firmware_configs.feature import Feature
 from naetrigger.firmware_configs.input_spec import (
-    Feature,
     InputSpec,
-    derive_input_spec,
     input_spec_names,
     load_input_spec,
 )

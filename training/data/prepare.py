@@ -1,13 +1,15 @@
-"""The data stage: read, check, split, and write what the other stages read.
+"""The data stage: read, check, digitise, split, and write what the other stages read.
 
 Signals go into ``test.h5`` alone, so nothing that trains can see one. The split is by a hash of
-the event id (naetrigger.contracts.events.split_of).
+the event id (naetrigger.contracts.events.split_of). Columns that an input spec counts in hardware
+steps are hardware integers in all that is written.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +17,77 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.events import SPLITS, Events, split_of, write_events
-from naetrigger.firmware_configs.input_spec import InputSpec, derive_input_spec, load_input_spec
+from naetrigger.contracts.events import HARDWARE_UNIT, SPLITS, Events, split_of, write_events
+from naetrigger.firmware_configs.derive_spec import derive_input_spec
+from naetrigger.firmware_configs.digitise import Digitised, digitise
+from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
+from naetrigger.firmware_configs.scale import Scale
+from naetrigger.firmware_configs.trigger_scales import trigger_scales
 from naetrigger.training.data.readers import read_source
 from naetrigger.training.data.settings import DataSettings
 
+log = logging.getLogger(__name__)
+
 MIN_EVENTS = 20
+INPUT_SPEC = "input_spec.yaml"
+STUDENT_INPUT_SPEC = "student_input_spec.yaml"
+
+
+@dataclass(frozen=True)
+class _Specs:
+    """The teacher's inputs (None: still to be derived) and the student's own, if it has some."""
+
+    teacher: InputSpec | None
+    student: InputSpec | None
+
+    @property
+    def given(self) -> list[InputSpec]:
+        return [spec for spec in (self.teacher, self.student) if spec is not None]
 
 
 def prepare(settings: DataSettings, folder: Path) -> None:
-    """Write train.h5, validation.h5, test.h5, input_spec.yaml and counts.json into `folder`."""
+    """Write train.h5, validation.h5, test.h5, input_spec.yaml and counts.json into `folder`.
+
+    With `data.student_input_spec`, student_input_spec.yaml as well; the events hold the columns
+    that either spec reads.
+    """
     background, signals = read_source(settings)
-    background = _first(background, settings.max_background)
-    signals = [_first(signal, settings.max_signal) for signal in signals]
+    background = replace(_first(background, settings.max_background), role="background")
+    signals = [replace(_first(s, settings.max_signal), role="signal") for s in signals]
     if settings.weights == "unit":
         background, *signals = (_unweighted(sample) for sample in (background, *signals))
+    specs = _given_specs(settings, background)
+    scales = _scales(settings, specs, background)
+    digitised = {
+        part.process: _digitised(part, scales, settings) for part in (background, *signals)
+    }
+    background, *signals = (part.events for part in digitised.values())
+    parts = _split(settings, background)
+    spec = specs.teacher or _derived_spec(settings, parts["train"], scales)
+    if settings.reweight is not None:
+        for part in (background, *signals):
+            _require_finite(part, settings.reweight)  # now, not after training
+    both = replace(specs, teacher=spec).given
+    columns = tuple(dict.fromkeys(column for one in both for column in one.source_columns))
+    samples = {
+        "train": [with_columns(parts["train"], columns)],
+        "validation": [with_columns(parts["validation"], columns)],
+        "test": [with_columns(part, columns) for part in (parts["test"], *signals)],
+    }
+    counts: dict[str, Any] = {
+        name: {part.process: _counts(part, both) for part in sample}
+        for name, sample in samples.items()
+    }
+    if scales:
+        counts["digitised"] = {name: _record(result) for name, result in digitised.items()}
+    for name, sample in samples.items():
+        write_events(folder / f"{name}.h5", sample)
+    for name, one in zip((INPUT_SPEC, STUDENT_INPUT_SPEC), both, strict=False):
+        (folder / name).write_text(one.to_yaml(), encoding="utf-8")
+    (folder / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+
+
+def _split(settings: DataSettings, background: Events) -> dict[str, Events]:
     split = split_of(background.event_ids, settings.split.fractions)
     parts = {name: background.select(split == i) for i, name in enumerate(SPLITS)}
     for name, part in parts.items():
@@ -38,23 +96,7 @@ def prepare(settings: DataSettings, folder: Path) -> None:
                 f"data: only {len(part)} of {len(background)} background events fall into "
                 f"'{name}'; at least {MIN_EVENTS} are needed: give more events or change data.split"
             )
-    spec = _input_spec(settings, parts["train"])
-    if settings.reweight is not None:
-        for part in (background, *signals):
-            _require_finite(part, settings.reweight)  # now, not after training
-    samples = {
-        "train": [with_columns(parts["train"], spec.columns)],
-        "validation": [with_columns(parts["validation"], spec.columns)],
-        "test": [with_columns(part, spec.columns) for part in (parts["test"], *signals)],
-    }
-    counts = {
-        name: {part.process: _counts(part, spec) for part in sample}
-        for name, sample in samples.items()
-    }
-    for name, sample in samples.items():
-        write_events(folder / f"{name}.h5", sample)
-    (folder / "input_spec.yaml").write_text(spec.to_yaml(), encoding="utf-8")
-    (folder / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    return parts
 
 
 def with_columns(events: Events, columns: tuple[str, ...]) -> Events:
@@ -90,29 +132,96 @@ def _unweighted(sample: Events) -> Events:
     return replace(sample, weights=np.ones(len(sample)))
 
 
-def _input_spec(settings: DataSettings, train: Events) -> InputSpec:
-    if settings.input_spec == "auto":
-        columns = settings.columns or train.columns
-        for name in columns:
-            train.column(name)  # says that it is missing, and what is near
-        unknown = sorted(set(settings.offline) - set(columns))
-        if unknown:
-            raise InputError(f"data.offline: {', '.join(unknown)}: not among the inputs")
-        return derive_input_spec(
-            "auto",
-            columns,
-            _table(train, columns),
-            offline=settings.offline,
-            type=settings.input_type,
-            source=f"derived from {len(train)} training events of {train.process}",
+def _given_specs(settings: DataSettings, background: Events) -> _Specs:
+    """The specs that the settings name, their columns looked up in the background."""
+    teacher = None
+    if settings.input_spec != "auto":
+        teacher = load_input_spec(settings.input_spec)
+        if settings.columns is not None and settings.columns != teacher.source_columns:
+            raise InputError(
+                f"data.columns: ({_shown(settings.columns)}) are not the inputs of "
+                f"{settings.input_spec} ({_shown(teacher.source_columns)}); leave one of the two "
+                "out"
+            )
+    student = None
+    if settings.has_two_specs:
+        student = load_input_spec(str(settings.student_input_spec))
+    specs = _Specs(teacher, student)
+    for spec in specs.given:
+        for column in spec.source_columns:
+            background.column(column)  # says that it is missing, and what is near
+    return specs
+
+
+def _scales(settings: DataSettings, specs: _Specs, background: Events) -> dict[str, Scale]:
+    """Scales of all columns that are to be hardware integers.
+
+    With `auto`, of those that already are, under the names that trigger hardware is known by.
+    """
+    scales: dict[str, Scale] = {}
+    if specs.teacher is None:
+        integers = [c for c in background.columns if _is_integer(background.unit_of(c), settings)]
+        scales |= trigger_scales(integers)
+    for spec in specs.given:
+        for column, scale in spec.scales.items():
+            if scales.setdefault(column, scale) != scale:
+                raise InputError(
+                    f"data.student_input_spec: column '{column}' has another hardware scale than "
+                    "among the teacher's inputs; one file of events serves both, so they must agree"
+                )
+    return scales
+
+
+def _is_integer(unit: str, settings: DataSettings) -> bool:
+    return unit == HARDWARE_UNIT or (not unit and settings.units == "hw")
+
+
+def _digitised(events: Events, scales: dict[str, Scale], settings: DataSettings) -> Digitised:
+    """The events with hardware integers; says what saturated and what had to be sorted."""
+    events = with_columns(events, tuple(dict.fromkeys((*events.columns, *scales))))
+    result = digitise(events, scales, assumed=settings.units, sort_objects=settings.sort_objects)
+    if result.saturated:
+        worst = sorted(result.saturated.items(), key=lambda item: -item[1])
+        log.warning(
+            "data: %s: %d values are beyond the hardware range and saturate (%s)",
+            events.process,
+            sum(result.saturated.values()),
+            ", ".join(f"{column}: {n}" for column, n in worst[:5])
+            + (", ..." if len(worst) > 5 else ""),
         )
-    spec = load_input_spec(settings.input_spec)
-    if settings.columns is not None and settings.columns != spec.columns:
-        raise InputError(
-            f"data.columns: ({', '.join(settings.columns)}) are not the inputs of "
-            f"{settings.input_spec} ({', '.join(spec.columns)}); leave one of the two out"
-        )
-    return spec
+    if result.sorted_rows:
+        log.info("data: %s: objects of %d events were sorted", events.process, result.sorted_rows)
+    return result
+
+
+def _record(result: Digitised) -> dict[str, Any]:
+    """For counts.json: how many values of each column saturated, how many events were sorted."""
+    return {"saturated": result.saturated, "sorted_events": result.sorted_rows}
+
+
+def _derived_spec(settings: DataSettings, train: Events, scales: dict[str, Scale]) -> InputSpec:
+    columns = settings.columns or train.columns
+    for name in columns:
+        train.column(name)  # says that it is missing, and what is near
+    unknown = sorted(set(settings.offline) - set(columns))
+    if unknown:
+        raise InputError(f"data.offline: {', '.join(unknown)}: not among the inputs")
+    return derive_input_spec(
+        "auto",
+        columns,
+        _table(train, columns),
+        weights=train.weights,
+        scales={name: scale for name, scale in scales.items() if name in columns},
+        steps=settings.steps,
+        offline=settings.offline,
+        type=settings.input_type,
+        constant=settings.constant,
+        source=f"derived from {len(train)} training events of {train.process}",
+    )
+
+
+def _shown(names: tuple[str, ...]) -> str:
+    return ", ".join(names if len(names) < 80 else (*names[:10], "...", names[-1]))
 
 
 def _table(events: Events, columns: tuple[str, ...]) -> npt.NDArray[np.float32]:
@@ -125,16 +234,18 @@ def _first(events: Events, limit: int | None) -> Events:
     return events if limit is None else events.select(np.arange(min(limit, len(events))))
 
 
-def _counts(events: Events, spec: InputSpec) -> dict[str, Any]:
-    """Events, effective events, and how many values the input format cannot hold."""
+def _counts(events: Events, specs: list[InputSpec]) -> dict[str, Any]:
+    """Events, effective events, and how many values the input formats cannot hold."""
     weights = events.weights
     try:
-        saturated = spec.saturated(events.values)
+        saturated = [spec.saturated(events) for spec in specs]
     except InputError as error:
         raise InputError(f"data: {events.process}: {error}") from error
+    fractions = [{name: round(value, 6) for name, value in one.items()} for one in saturated]
+    keys = ("saturated_fraction", "student_saturated_fraction")
     return {
         "role": events.role,
         "events": len(events),
         "effective_events": round(float(weights.sum() ** 2 / (weights**2).sum()), 1),
-        "saturated_fraction": {name: round(value, 6) for name, value in saturated.items()},
+        **dict(zip(keys, fractions, strict=False)),
     }

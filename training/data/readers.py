@@ -65,7 +65,8 @@ def _read_hdf5_source(settings: DataSettings) -> tuple[Events, list[Events]]:
     background = settings.background or backgrounds[0]
     signals = settings.signals
     if signals is None:
-        signals = tuple(name for name, sample in samples.items() if sample.role == "signal")
+        roles = {name: sample.role for name, sample in samples.items() if name != background}
+        signals = tuple(name for name, role in roles.items() if role == "signal")
     for name in (background, *signals):
         if name not in samples:
             raise InputError(

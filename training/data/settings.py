@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from naetrigger.contracts.fixed_point import parse_fixed
 from naetrigger.contracts.settings import Settings
-from naetrigger.firmware_configs.input_spec import DEFAULT_TYPE, Offline
+from naetrigger.firmware_configs.feature import Format, Offline
+from naetrigger.firmware_configs.offline_steps import Step
 
 PROCESS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
@@ -18,10 +18,6 @@ def _process_name(name: str) -> str:
     if not PROCESS_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is no process name (letters, digits, and _ . + - inside)")
     return name
-
-
-def _format(text: str) -> str:
-    return str(parse_fixed(text))
 
 
 ProcessName = Annotated[str, AfterValidator(_process_name)]
@@ -88,8 +84,27 @@ class DataSettings(Settings):
     """With `input_spec: auto`, what the host does to an input before the firmware sees it:
     `{column: log}`, or `log1p` where the column holds zeros."""
 
-    input_type: Annotated[str, AfterValidator(_format)] = DEFAULT_TYPE
-    """With `input_spec: auto`, the fixed-point format of every input."""
+    input_type: Format | None = None
+    """With `input_spec: auto`, the fixed-point format of every input; absent: just wide enough
+    for hardware integers, `fixed<10,3,RND_CONV,SAT>` for other inputs."""
+
+    steps: tuple[Step, ...] = ()
+    """With `input_spec: auto`, what is done to whole tables of columns first (docs/inputs.md)."""
+
+    constant: Literal["refuse", "keep"] = "refuse"
+    """With `input_spec: auto`, what becomes of a column that is constant on the background."""
+
+    student_input_spec: str | None = None
+    """Inputs of the student where they are not the teacher's (block sums of an image, say): a
+    shipped input spec by name or the path of one. Goes with `student.mode: regress`."""
+
+    units: Literal["physical", "hw"] | None = None
+    """What columns are whose file states no unit, where the input spec counts hardware steps:
+    physical values, or the hardware integers themselves."""
+
+    sort_objects: bool = False
+    """Bring trigger objects (jet1, jet2, ...) into the order of falling pT instead of refusing
+    events in which they are not."""
 
     weights: Literal["file", "unit"] = "file"
     """`file`: events keep their weights; `unit`: all of them count alike, in training as in the
@@ -119,6 +134,10 @@ class DataSettings(Settings):
             )
         if self.input_spec != "auto" and self.offline:
             raise ValueError("offline goes with input_spec: auto; a spec states its own steps")
+        if self.input_spec != "auto" and self.steps:
+            raise ValueError("steps goes with input_spec: auto; a spec states its own steps")
+        if self.student_input_spec == "auto":
+            raise ValueError("student_input_spec must name a spec; only input_spec can be auto")
         return self
 
     @property
@@ -127,6 +146,11 @@ class DataSettings(Settings):
         if self.is_csv:
             return "csv"
         return "hdf5" if self.source.endswith((".h5", ".hdf5")) else "shipped"
+
+    @property
+    def has_two_specs(self) -> bool:
+        """Whether the student has inputs of its own."""
+        return self.student_input_spec not in (None, self.input_spec)
 
     @property
     def is_csv(self) -> bool:

@@ -9,7 +9,8 @@ import numpy as np
 
 from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
 from naetrigger.contracts.network import FixedPointNetwork, Node
-from naetrigger.firmware_configs.input_spec import Feature, InputSpec
+from naetrigger.firmware_configs.feature import Feature
+from naetrigger.firmware_configs.input_spec import InputSpec
 
 
 def random_network(

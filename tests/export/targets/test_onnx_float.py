@@ -22,7 +22,8 @@ from naetrigger.export.onnx_float import (
     write_float_onnx,
 )
 from naetrigger.export.student import Student, StudentLayer, float_edges, float_scores
-from naetrigger.firmware_configs.input_spec import Feature, InputSpec
+from naetrigger.firmware_configs.feature import Feature
+from naetrigger.firmware_configs.input_spec import InputSpec
 from naetrigger.training.models.mlp import mlp
 from naetrigger.training.settings import ModelSettings
 from tests.export.targets.projects import files_of
@@ -63,7 +64,7 @@ def test_a_teacher_equals_torch(activation: str, score: str, tmp_path: Path) -> 
 def student(score: str) -> Student:
     rng = np.random.default_rng(3)
     kind = Fixed(True, 12, 4)
-    vectors = {"regression": (1, "output"), "latent_norm": (2, "latent")}
+    vectors = {"regression": (1, "output"), "energy": (1, "output"), "latent_norm": (2, "latent")}
     last, edge = vectors.get(score, (FEATURES, "reconstruction"))
 
     def layer(name: str, edge: str, n_in: int, n_out: int, relu: bool) -> StudentLayer:

@@ -1,7 +1,8 @@
 """The shipped input spec is the one its own source line says."""
 
 from naetrigger.contracts.events import SPLITS, read_events, split_of
-from naetrigger.firmware_configs.input_spec import derive_input_spec, load_input_spec
+from naetrigger.firmware_configs.derive_spec import derive_input_spec
+from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.training.data.readers import source_path
 from naetrigger.training.data.settings import DataSettings
 

@@ -1,0 +1,63 @@
+"""The scales of the columns that trigger hardware is known to send, by their names.
+
+Trigger objects (`jet1_pt`), calorimeter regions (`reg_00_00`) and pixels of jet images
+(`pix_00_00`), and which columns of one quantity belong together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from naetrigger.contracts.trigger_objects import KINDS, PT_LSB, ObjectKind
+from naetrigger.firmware_configs.scale import Scale
+
+REGION = Scale(unit="GeV", lsb=PT_LSB, bits=10)
+PIXEL = Scale(unit="1", lsb=2.0**-12, bits=12)
+
+_OBJECT = re.compile(r"(?P<kind>[A-Za-z]+)(?P<number>\d*)_(?P<quantity>pt|eta|phi)")
+_CELL = re.compile(r"(?P<prefix>[A-Za-z][A-Za-z0-9]*)_\d+_\d+")
+
+
+def trigger_scale(column: str) -> Scale | None:
+    """The scale of a column, or None for a name that is not known."""
+    if cell := _CELL.fullmatch(column):
+        return {"reg": REGION, "pix": PIXEL}.get(cell["prefix"])
+    found = _OBJECT.fullmatch(column)
+    kinds = {name: kind for kind in KINDS for name in kind.objects}
+    if not found or column.rpartition("_")[0] not in kinds:
+        return None
+    return _object_scale(kinds[column.rpartition("_")[0]], found["quantity"])
+
+
+def trigger_scales(columns: Iterable[str]) -> dict[str, Scale]:
+    """The scales of those columns that have a known one."""
+    known = ((column, trigger_scale(column)) for column in columns)
+    return {column: scale for column, scale in known if scale is not None}
+
+
+def group_of(column: str) -> str:
+    """What shares one spread with others: jet_pt of jet1_pt, reg of reg_03_11; else itself."""
+    if cell := _CELL.fullmatch(column):
+        return cell["prefix"]
+    if found := _OBJECT.fullmatch(column):
+        return f"{found['kind']}_{found['quantity']}"
+    return column
+
+
+def object_of(column: str) -> tuple[str, int] | None:
+    """(jet, 3) of jet3_pt; number 0 where there is one of a kind; None for other columns."""
+    found = _OBJECT.fullmatch(column)
+    return (found["kind"], int(found["number"] or 0)) if found else None
+
+
+def _object_scale(kind: ObjectKind, quantity: str) -> Scale:
+    pt_lsb, eta_lsb, phi_lsb = (float(lsb) for lsb in kind.lsb)
+    if quantity == "pt":
+        return Scale(unit="GeV", lsb=pt_lsb, bits=kind.pt_bits)
+    if quantity == "phi":
+        bits = (kind.phi_steps - 1).bit_length()
+        return Scale(unit="rad", lsb=phi_lsb, bits=bits, period=kind.phi_steps)
+    if kind.eta_bits == 0:  # missing ET has none: always 0
+        return Scale(lsb=eta_lsb, bits=1, round="nearest")
+    return Scale(lsb=eta_lsb, bits=kind.eta_bits, signed=True, round="nearest")
