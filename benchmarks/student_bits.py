@@ -27,12 +27,12 @@ from naetrigger.contracts.fixed_point import Floats
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.export.distil import train_student
 from naetrigger.export.student_settings import StudentSettings
-from naetrigger.export.student_task import Teacher, autoencoder_teacher, student_task
+from naetrigger.export.student_task import Teacher, float_teacher, student_task
 from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
 from naetrigger.pipeline.recipe import Recipe, load_recipe
 from naetrigger.training.negatives import sample_negatives
 from naetrigger.training.settings import Langevin
-from naetrigger.training.teacher import load_autoencoder
+from naetrigger.training.teacher import load_teacher
 from naetrigger.validation.efficiency import auc, scored
 from naetrigger.validation.reweighting import follow_signal
 
@@ -105,14 +105,14 @@ def students(bits: Iterable[int], hidden: Iterable[int]) -> Iterator[tuple[str, 
 
 def read_run(root: Path) -> Run:
     recipe = load_recipe(str(root / "recipe.yaml"))
-    model = load_autoencoder(root / "training")
+    model = load_teacher(root / "training")
     chain = getattr(recipe.objective, "chain", Langevin())
     generator = torch.Generator().manual_seed(recipe.seed)
     test = read_events(root / "data" / "test.h5")
     return Run(
         recipe=recipe,
         spec=load_input_spec(str(root / "data" / "input_spec.yaml")),
-        teacher=autoencoder_teacher(model),
+        teacher=float_teacher(model),
         negatives=sample_negatives(model, chain, NEGATIVES, generator).numpy().astype(np.float64),
         train=read_events(root / "data" / "train.h5")[0],
         validation=read_events(root / "data" / "validation.h5")[0],

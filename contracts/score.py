@@ -98,6 +98,7 @@ SCORES: dict[str, Score] = {
         Score("squared_error", Sum(Square(_RESIDUAL)), True, "mean squared reconstruction error"),
         Score("absolute_error", Sum(Abs(_RESIDUAL)), True, "mean absolute reconstruction error"),
         Score("latent_norm", Sum(Square(Value("latent"))), False, "squared length of the latent"),
+        Score("energy", Value("output"), False, "a teacher's energy of any other form"),
         Score("regression", Value("output"), False, "a score that a student learned to regress"),
     )
 }

@@ -23,7 +23,7 @@ from naetrigger.firmware_configs.input_spec import InputSpec
 
 if TYPE_CHECKING:
     from naetrigger.export.student import Student
-    from naetrigger.training.models.autoencoder import Autoencoder
+    from naetrigger.training.models.energy_model import EnergyModel
 
 OPSET = 17
 
@@ -59,12 +59,19 @@ class FloatNetwork:
     score: Score
 
 
-def teacher_network(teacher: Autoencoder) -> FloatNetwork:
-    """The layers of a trained autoencoder."""
-    encoder = sum(1 for module in teacher.encoder.children() if hasattr(module, "weight"))
+def teacher_network(teacher: EnergyModel) -> FloatNetwork:
+    """The layers of a trained teacher; TypeError if it is no stack of dense layers."""
+    stack = getattr(teacher, "layers", None)
+    if stack is None:
+        raise TypeError(f"{type(teacher).__name__} is no stack of dense layers")
+    edges = {len(stack) - 1: "output"}
+    encoder_stack: Any = getattr(teacher, "encoder", None)
+    if encoder_stack is not None:
+        encoder = sum(hasattr(module, "weight") for module in encoder_stack.children())
+        edges = {encoder - 1: "latent", len(stack) - 1: "reconstruction"}
     layers = []
-    for index, layer in enumerate(teacher.layers):
-        edge = {encoder - 1: "latent", len(teacher.layers) - 1: "reconstruction"}.get(index, "")
+    for index, layer in enumerate(stack):
+        edge = edges.get(index, "")
         weights, bias = layer.linear.weight.detach(), layer.linear.bias.detach()
         arrays = (weights.T.cpu().numpy(), bias.cpu().numpy())
         layers.append(FloatLayer(*arrays, layer.activation, edge))

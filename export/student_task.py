@@ -98,8 +98,8 @@ def dense_teacher(
     return Teacher(score, answer, encoder, decoder)
 
 
-def autoencoder_teacher(model: Any) -> Teacher:
-    """A teacher from a trained `naetrigger.training` Autoencoder (torch)."""
+def float_teacher(model: Any) -> Teacher:
+    """A teacher from a trained `naetrigger.training` network (torch)."""
     import torch
 
     like = next(model.parameters())
@@ -107,11 +107,16 @@ def autoencoder_teacher(model: Any) -> Teacher:
     @torch.no_grad()
     def answer(x: Floats) -> Answers:
         inputs = torch.as_tensor(x, dtype=like.dtype, device=like.device)
+        scores = model.scores(inputs).cpu().numpy().astype(np.float64)
+        if not hasattr(model, "encode"):
+            return Answers(scores, None)
         latent = model.encode(inputs)
         values = {"latent": latent, "reconstruction": model.decode(latent)}
         vector = values[vector_of(model.score)].cpu().numpy().astype(np.float64)
-        return Answers(model.scores(inputs).cpu().numpy().astype(np.float64), vector)
+        return Answers(scores, vector)
 
+    if not hasattr(model, "encode"):
+        return Teacher(model.score.name, answer)
     try:
         layers = [_dense(layer) for layer in model.layers]
     except (TypeError, ValueError):

@@ -194,9 +194,9 @@ class _TorchModel:
 
 
 def _torch(root: Path, stem: str = "teacher") -> Engine:
-    from naetrigger.training.teacher import load_autoencoder
+    from naetrigger.training.teacher import load_teacher
 
-    return _fed_with_real(root, _TorchModel(load_autoencoder(root / "training", stem)))
+    return _fed_with_real(root, _TorchModel(load_teacher(root / "training", stem)))
 
 
 def _torch_baseline(root: Path) -> Engine:

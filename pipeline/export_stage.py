@@ -8,6 +8,7 @@ if two engines of the student differ on any vector.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from naetrigger.contracts.network_file import load_network, save_network
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.work import Work, run_view
+
+log = logging.getLogger(__name__)
 
 
 def run_export(work: Work) -> None:
@@ -71,25 +74,26 @@ def _write_onnx(work: Work, network: FixedPointNetwork, vectors: Integers) -> No
     from naetrigger.export.onnx_fixed import write_qcdq, write_qonnx
     from naetrigger.export.onnx_float import student_network, teacher_network, write_float_onnx
     from naetrigger.export.student import float_scores, float_student
-    from naetrigger.training.teacher import load_autoencoder
+    from naetrigger.training.teacher import load_teacher
 
     del vectors
     folder, spec = work.folder / "onnx", work.spec
     folder.mkdir()
     (background,) = work.events("train")
     words = spec.mantissas(background.values)
-    teacher = load_autoencoder(work.root / "training")
+    teacher = load_teacher(work.root / "training")
     student = float_student(work.root / "student")
 
     def threshold(scores: Any) -> Any:
         return _calibrated(work, scores, background)
 
-    write_float_onnx(
-        folder / "teacher.onnx",
-        teacher_network(teacher),
-        spec,
-        threshold=threshold(engines.score(work.root, "torch", words)),
-    )
+    try:
+        layers = teacher_network(teacher)
+    except TypeError as error:
+        log.info("teacher.onnx is left out: %s", error)
+    else:
+        calibrated = threshold(engines.score(work.root, "torch", words))
+        write_float_onnx(folder / "teacher.onnx", layers, spec, threshold=calibrated)
     write_float_onnx(
         folder / "student_float.onnx",
         student_network(student),

@@ -66,6 +66,17 @@ class Recipe(Settings):
                 return {**document, "objective": {"name": default, **objective}}
         return document
 
+    @model_validator(mode="after")
+    def _score_reaches_the_student(self) -> Recipe:
+        """Said before anything is trained: a score without a network of its own is regressed."""
+        obstacle = self.objective.obstacle or self.model.obstacle(self.student.mode)
+        if obstacle and self.student.mode != "regress":
+            raise ValueError(
+                f"student.mode: {self.student.mode} cannot follow the teacher, because {obstacle}; "
+                "set student.mode to regress, or choose another objective.score or objective.name"
+            )
+        return self
+
     def to_yaml(self, folder: Path) -> str:
         """The recipe with every value written out, to be kept in `folder`.
 

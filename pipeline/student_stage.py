@@ -17,19 +17,19 @@ def run_student(work: Work) -> None:
 
     from naetrigger.export.distil import train_student
     from naetrigger.export.qkeras_student import libraries
-    from naetrigger.export.student_task import autoencoder_teacher, student_task
+    from naetrigger.export.student_task import float_teacher, student_task
     from naetrigger.training.negatives import sample_negatives
     from naetrigger.training.settings import Langevin
-    from naetrigger.training.teacher import load_autoencoder
+    from naetrigger.training.teacher import load_teacher
 
     recipe, spec = work.recipe, work.spec
     (train,), (validation,) = work.events("train"), work.events("validation")
-    model = load_autoencoder(work.root / "training")
+    model = load_teacher(work.root / "training")
     chain = getattr(recipe.objective, "chain", Langevin())
     generator = torch.Generator().manual_seed(recipe.seed)
     negatives = sample_negatives(model, chain, NEGATIVES, generator).numpy()
     task = student_task(
-        autoencoder_teacher(model),
+        float_teacher(model),
         spec.fixed,
         spec.columns,
         (spec.inputs(train.values), train.weights),

@@ -16,7 +16,7 @@ from naetrigger.contracts.errors import InputError
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that at any moment the old or the new content is there, whole."""
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     with partial.open("wb") as file:
         file.write(content)
         file.flush()
@@ -36,6 +36,12 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, An
     write_atomic(path, tensor_bytes(tensors, facts))
 
 
+def remove_checkpoint(path: Path) -> None:
+    """Delete the checkpoint, and what a kill while it was written may have left."""
+    path.unlink(missing_ok=True)
+    _partial(path).unlink(missing_ok=True)
+
+
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `write_checkpoint` wrote; InputError if the file is damaged."""
     try:
@@ -46,3 +52,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise InputError(
             f"{path}: not a whole checkpoint ({error}); delete it to train from the start"
         ) from error
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")

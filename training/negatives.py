@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from naetrigger.training.langevin import fresh_starts, sample
-from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.models.energy_model import EnergyModel
 from naetrigger.training.settings import Langevin
 
 
 def sample_negatives(
-    model: Autoencoder,
+    model: EnergyModel,
     settings: Langevin,
     n: int,
     generator: torch.Generator,

@@ -1,6 +1,6 @@
-"""A trained autoencoder on disk: STEM.safetensors (weights) and STEM.json (all the rest).
+"""A trained teacher on disk: STEM.safetensors (weights) and STEM.json (all the rest).
 
-STEM.json holds, with `format` = "naetrigger-autoencoder" and `version` = 1: `model` (the
+STEM.json holds, with `format` = "naetrigger-teacher" and `version` = 1: `model` (the
 ModelSettings), `n_inputs`, `columns` (input names in order), `score`, `objective` (its whole
 settings), `seed`, `step` (whose weights these are), `steps_done`, `criterion` and
 `weights_sha256`. No time and no path is in either file: the same training gives the same bytes.
@@ -15,23 +15,30 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.training.checkpoint import tensor_bytes, write_atomic
-from naetrigger.training.models import build_model
-from naetrigger.training.models.autoencoder import Autoencoder
-from naetrigger.training.settings import ModelSettings
+from naetrigger.training.models import folded
+from naetrigger.training.models.energy_model import EnergyModel
+from naetrigger.training.objectives import build_objective
+from naetrigger.training.settings import ModelSettings, ObjectiveSettings
 
-FORMAT = "naetrigger-autoencoder"
+_OBJECTIVE: TypeAdapter[ObjectiveSettings] = TypeAdapter(ObjectiveSettings)
+FORMAT = "naetrigger-teacher"
 VERSION = 1
 
 
-def save_autoencoder(
-    folder: Path, stem: str, model: Autoencoder, columns: tuple[str, ...], facts: dict[str, Any]
+def save_teacher(
+    folder: Path,
+    stem: str,
+    model: EnergyModel,
+    columns: tuple[str, ...],
+    objective: ObjectiveSettings,
+    facts: dict[str, Any],
 ) -> None:
-    """Write both files; `facts` are further entries of the JSON file."""
+    """Write both files of a folded `model`; `facts` are further entries of the JSON file."""
     weights = tensor_bytes(dict(model.state_dict()))
     description = {
         "format": FORMAT,
@@ -41,6 +48,7 @@ def save_autoencoder(
         "columns": list(columns),
         "score": model.score.name,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "objective": objective.model_dump(mode="json"),
         **facts,
     }
     write_atomic(folder / f"{stem}.safetensors", weights)
@@ -63,7 +71,7 @@ def read_description(folder: Path, stem: str = "teacher") -> dict[str, Any]:
     return description
 
 
-def load_autoencoder(folder: Path, stem: str = "teacher") -> Autoencoder:
+def load_teacher(folder: Path, stem: str = "teacher") -> EnergyModel:
     """The model in `folder`, ready to score; its columns are in `read_description`.
 
     Raises InputError if a file is missing, damaged, or not the one the other was written with.
@@ -77,15 +85,21 @@ def load_autoencoder(folder: Path, stem: str = "teacher") -> Autoencoder:
             "or comes from another training; train again or restore both files"
         )
     try:
-        model = build_model(
-            ModelSettings.model_validate(description["model"]),
-            int(description["n_inputs"]),
-            torch.Generator(),
-        )
+        model = folded(_untrained(description))
         model.load_state_dict(safetensors.torch.load(weights))
     except (KeyError, TypeError, ValidationError, SafetensorError, RuntimeError) as error:
         raise InputError(f"{path}: does not fit {stem}.json ({error})") from error
     return model.eval()
+
+
+def _untrained(description: dict[str, Any]) -> EnergyModel:
+    """The network that the objective of the file trains."""
+    settings = ModelSettings.model_validate(description["model"])
+    objective = _OBJECTIVE.validate_python(description["objective"])
+    network: EnergyModel = build_objective(objective).network(
+        settings, int(description["n_inputs"]), torch.Generator()
+    )
+    return network
 
 
 def _content(path: Path) -> bytes:

@@ -15,7 +15,7 @@ from naetrigger.export.student_settings import Points
 from naetrigger.export.student_task import (
     Answers,
     StudentTask,
-    autoencoder_teacher,
+    float_teacher,
     dense_teacher,
     points_around,
 )
@@ -94,7 +94,7 @@ def test_teacher_that_gives_nan_is_refused(
 
 def test_torch_teacher_and_its_layers_answer_alike() -> None:
     model = build_model(ModelSettings(hidden=(7,), latent=2), 4, torch.Generator().manual_seed(0))
-    teacher = autoencoder_teacher(model)
+    teacher = float_teacher(model)
     assert (len(teacher.encoder), len(teacher.decoder)) == (2, 2)
     x = np.random.default_rng(0).normal(size=(50, 4))
     one, other = teacher.answer(x), dense_teacher(teacher.encoder, teacher.decoder).answer(x)
@@ -104,6 +104,6 @@ def test_torch_teacher_and_its_layers_answer_alike() -> None:
 
 def test_teacher_with_other_activations_has_no_layers_to_start_from() -> None:
     settings = ModelSettings(hidden=(7,), latent=2, activation="tanh")
-    teacher = autoencoder_teacher(build_model(settings, 4, torch.Generator().manual_seed(0)))
+    teacher = float_teacher(build_model(settings, 4, torch.Generator().manual_seed(0)))
     assert teacher.encoder == ()
     assert teacher.answer(np.zeros((3, 4))).scores.shape == (3,)

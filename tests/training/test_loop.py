@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from naetrigger.contracts.errors import InputError, TrainingDiverged
-from naetrigger.training import loop
-from naetrigger.training.loop import CURVES, TrainingResult, train
+from naetrigger.training.batches import batches
+from naetrigger.training.curves import CURVES
+from naetrigger.training.loop import TrainingResult, train
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.objectives.ae import Ae
 from naetrigger.training.objectives.objective import State, Validation
@@ -30,7 +31,7 @@ from naetrigger.training.settings import (
     TrainingSettings,
     WnaeObjective,
 )
-from naetrigger.training.teacher import load_autoencoder, read_description
+from naetrigger.training.teacher import load_teacher, read_description
 
 from .conftest import SMALL_MODEL, SMALL_OBJECTIVES, surface
 
@@ -77,11 +78,11 @@ def test_every_objective_trains_and_its_teacher_loads(
         expected |= {"baseline_ae.safetensors", "baseline_ae.json", "curves_baseline_ae.csv"}
     assert set(contents(tmp_path)) == expected
     x = torch.from_numpy(surface(30, 4))
-    loaded = load_autoencoder(tmp_path)
+    loaded = load_teacher(tmp_path)
     assert torch.equal(loaded.scores(x), result.teacher.model.scores(x))
     description = read_description(tmp_path)
     assert description["columns"] == ["x0", "x1", "x2", "x3"]
-    assert description["score"] == "squared_error"
+    assert description["score"] == result.teacher.model.score.name
     assert description["step"] == result.teacher.step
     assert result.teacher.steps_done == 24
     lines = (tmp_path / "curves.csv").read_text().splitlines()
@@ -100,6 +101,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(
     try:
         run(cut, objective, progress=KillAt(kill))
     except Killed:
+        (cut / "checkpoint_teacher.safetensors.partial").write_bytes(b"killed while writing")
         assert not (cut / "teacher.json").exists()
     run(cut, objective)
     assert contents(cut) == contents(whole)
@@ -354,8 +356,8 @@ def test_drawn_shares_are_those_of_the_weights(generator: torch.Generator) -> No
     weights = np.array([1.0, 0.0, 3.0, 6.0])
     x = np.arange(4, dtype=np.float32)[:, None].repeat(4, 1)
     settings = TrainingSettings(objective=AeObjective(use_weights=True))
-    data = loop._data(settings, x, x, weights, weights, ("a", "b", "c", "d"))
-    drawn = data.batch(20_000, generator)[:, 0].int().bincount(minlength=4) / 20_000
+    data = batches(settings, x, x, weights, weights, ("a", "b", "c", "d"))
+    drawn = data.draw(20_000, generator)[:, 0].int().bincount(minlength=4) / 20_000
     assert drawn.tolist() == pytest.approx([0.1, 0.0, 0.3, 0.6], abs=0.015)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
+from torch import nn
+from torch.nn.utils import parametrize
 
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.mlp import mlp
@@ -16,3 +19,14 @@ MODELS: dict[str, Callable[[ModelSettings, int, torch.Generator], Autoencoder]] 
 def build_model(settings: ModelSettings, n_inputs: int, generator: torch.Generator) -> Autoencoder:
     """A model with fresh weights: `n_inputs` features in, as many out."""
     return MODELS[settings.kind](settings, n_inputs, generator)
+
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def folded(model: N) -> N:
+    """The same function with plain weights: what only training needed is worked into them."""
+    for module in model.modules():
+        for name in list(getattr(module, "parametrizations", {})):
+            parametrize.remove_parametrizations(module, name)
+    return model

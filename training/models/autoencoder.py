@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from naetrigger.contracts.score import ArrayAlgebra, Score, evaluate
+from naetrigger.training.models.energy_model import EnergyModel
 from naetrigger.training.settings import ModelSettings
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -25,7 +25,7 @@ class Layer(NamedTuple):
     activation: str
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(EnergyModel):
     """x -> latent -> reconstruction, with the energy E(x) that a score defines.
 
     Parameters
@@ -44,12 +44,9 @@ class Autoencoder(nn.Module):
         n_inputs: int,
         score: Score,
     ) -> None:
-        super().__init__()
+        super().__init__(settings, n_inputs, score)
         self.encoder = encoder
         self.decoder = decoder
-        self.settings = settings
-        self.n_inputs = n_inputs
-        self.score = score
 
     def forward(self, x: Tensor) -> Tensor:
         """The reconstruction, of the shape of x."""
@@ -67,15 +64,13 @@ class Autoencoder(nn.Module):
 
     def energy(self, x: Tensor) -> Tensor:
         """E(x) = factor * score expression, shape (B,); higher is more anomalous."""
-        latent = self.encode(x)
+        return self.energy_at(x, self.encode(x))
+
+    def energy_at(self, x: Tensor, latent: Tensor) -> Tensor:
+        """The energy of x if it is decoded from `latent`, (B, latent), instead of its own."""
         values = {"x": x, "latent": latent, "reconstruction": self.decode(latent)}
         energies: Tensor = evaluate(self.score.expression, values, ArrayAlgebra())
         return energies * self.score.factor(self.n_inputs)
-
-    @torch.no_grad()
-    def scores(self, x: Tensor, batch_size: int = 65536) -> Tensor:
-        """E(x) of any number of events, without a graph, batch by batch; shape (N,)."""
-        return torch.cat([self.energy(part) for part in torch.split(x, batch_size)])
 
     @property
     def layers(self) -> list[Layer]:

@@ -11,9 +11,9 @@ from naetrigger.training.objectives.objective import Objective
 from naetrigger.training.objectives.wnae import Wnae
 from naetrigger.training.settings import ObjectiveSettings
 
-OBJECTIVES: dict[str, Callable[[Any], Objective]] = {"ae": Ae, "nae": Nae, "wnae": Wnae}
+OBJECTIVES: dict[str, Callable[[Any], Objective[Any, Any]]] = {"ae": Ae, "nae": Nae, "wnae": Wnae}
 
 
-def build_objective(settings: ObjectiveSettings) -> Objective:
+def build_objective(settings: ObjectiveSettings) -> Objective[Any, Any]:
     """The objective that the settings name."""
     return OBJECTIVES[settings.name](settings)

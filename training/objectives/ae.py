@@ -10,24 +10,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
-from naetrigger.training.objectives.objective import State, StepResult, Validation
-from naetrigger.training.settings import AeObjective
+from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
+from naetrigger.training.settings import AeObjective, ModelSettings
 
 
 @dataclass(frozen=True)
-class Ae:
+class Ae(Objective[AeObjective, Autoencoder]):
     """Criterion: the mean energy of the validation events."""
 
-    settings: AeObjective
-
-    def start(self, model: Autoencoder) -> State:
-        del model
-        return State()
-
-    def learning_rate(self, step: int) -> float:
-        del step
-        return self.settings.learning_rate
+    def network(
+        self, model: ModelSettings, n_inputs: int, generator: torch.Generator
+    ) -> Autoencoder:
+        return build_model(model, n_inputs, generator)
 
     def loss(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator

@@ -18,19 +18,30 @@ from torch import Tensor
 
 from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.training.langevin import sample
+from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
-from naetrigger.training.objectives.objective import State, StepResult, Validation, Window
+from naetrigger.training.objectives.objective import (
+    Objective,
+    State,
+    StepResult,
+    Validation,
+    Window,
+)
 from naetrigger.training.replay import ReplayBuffer
-from naetrigger.training.settings import NaeObjective
+from naetrigger.training.settings import ModelSettings, NaeObjective
 
 
 @dataclass(frozen=True)
-class Nae:
+class Nae(Objective[NaeObjective, Autoencoder]):
     """Criterion: |E+ - E-| on validation events, which is zero where model and data agree."""
 
-    settings: NaeObjective
+    def network(
+        self, model: ModelSettings, n_inputs: int, generator: torch.Generator
+    ) -> Autoencoder:
+        return build_model(model, n_inputs, generator)
 
-    def start(self, model: Autoencoder) -> State:
+    def start(self, model: Autoencoder, generator: torch.Generator) -> State:
+        del generator
         s = self.settings
         like = next(model.parameters())
         state = State(windows={"negative_energy": Window(s.divergence_window)})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.models.energy_model import EnergyModel
 from naetrigger.training.replay import ReplayBuffer
+from naetrigger.training.settings import ModelSettings, ObjectiveBase
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class State:
 
     buffers: dict[str, ReplayBuffer] = field(default_factory=dict)
     windows: dict[str, Window] = field(default_factory=dict)
+    modules: dict[str, nn.Module] = field(default_factory=dict)
+    """Networks that are trained too, and that the score does not need."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything but the step, by flat names."""
@@ -64,6 +68,8 @@ class State:
                 f"window.{name}.values": window.values,
                 f"window.{name}.pushed": window.pushed,
             }
+        for name, module in self.modules.items():
+            flat |= {f"module.{name}.{key}": value for key, value in module.state_dict().items()}
         return flat
 
     def load(self, step: int, flat: dict[str, Tensor]) -> None:
@@ -73,23 +79,43 @@ class State:
             tensor.copy_(flat[name])
 
 
-class Objective(Protocol):
-    """A training objective. To add one: settings with a `name` in training/settings.py, a file
-    here with a class of this shape, and an entry in `OBJECTIVES`; the tests loop over it.
+S = TypeVar("S", bound=ObjectiveBase)
+M = TypeVar("M", bound=EnergyModel)
+
+
+@dataclass(frozen=True)
+class Objective(ABC, Generic[S, M]):
+    """A training objective of settings S for networks M. To add one: settings with a `name` in
+    training/settings, a file here with a class of this shape, and an entry in `OBJECTIVES`; the
+    tests loop over it.
     """
 
-    def start(self, model: Autoencoder) -> State:
-        """The state before the first step."""
+    settings: S
+
+    @abstractmethod
+    def network(self, model: ModelSettings, n_inputs: int, generator: torch.Generator) -> M:
+        """The network that scores, with fresh weights; all of it goes into the teacher's file."""
+
+    def start(self, model: M, generator: torch.Generator) -> State:
+        """The state before the first step; here further networks get their fresh weights."""
+        del model, generator
+        return State()
 
     def learning_rate(self, step: int) -> float:
         """The optimiser's step size in step `step` (from 0)."""
+        del step
+        return self.settings.learning_rate
 
-    def loss(
-        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
-    ) -> StepResult:
+    @abstractmethod
+    def loss(self, model: M, batch: Tensor, state: State, generator: torch.Generator) -> StepResult:
         """The loss of a batch of shape (B, F); may change `state`."""
 
+    @abstractmethod
     def validate(
-        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
+        self, model: M, batch: Tensor, state: State, generator: torch.Generator
     ) -> Validation:
         """Judge the weights on validation events of shape (V, F); leaves `state` as it is."""
+
+    def finish(self, model: M, inputs: Tensor) -> None:
+        """Set, from the training events (N, F), what the chosen weights still need to score."""
+        del model, inputs

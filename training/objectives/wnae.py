@@ -13,27 +13,28 @@ from torch import Tensor
 
 from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.training.langevin import differentiable_sample, sample
+from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
-from naetrigger.training.objectives.objective import State, StepResult, Validation
+from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.replay import ReplayBuffer
-from naetrigger.training.settings import WnaeObjective
+from naetrigger.training.settings import ModelSettings, WnaeObjective
 from naetrigger.training.transport import wasserstein2_squared
 
 
 @dataclass(frozen=True)
-class Wnae:
+class Wnae(Objective[WnaeObjective, Autoencoder]):
     """Criterion: the same distance, between validation events and chains out of the buffer."""
 
-    settings: WnaeObjective
+    def network(
+        self, model: ModelSettings, n_inputs: int, generator: torch.Generator
+    ) -> Autoencoder:
+        return build_model(model, n_inputs, generator)
 
-    def start(self, model: Autoencoder) -> State:
+    def start(self, model: Autoencoder, generator: torch.Generator) -> State:
+        del generator
         s = self.settings
         buffer = ReplayBuffer(s.replay, s.chain, model.n_inputs, next(model.parameters()))
         return State(buffers={"inputs": buffer})
-
-    def learning_rate(self, step: int) -> float:
-        del step
-        return self.settings.learning_rate
 
     def loss(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator

@@ -40,7 +40,7 @@ def batch(n: int = 16, seed: int = 12) -> Tensor:
 def loss_of(settings: ObjectiveSettings, model: Autoencoder, step: int) -> Tensor:
     """The same starts, noise and buffer each time, so that only the weights make a difference."""
     objective = build_objective(settings)
-    state = objective.start(model)
+    state = objective.start(model, torch.Generator())
     state.step = step
     if "inputs" in state.buffers:
         state.buffers["inputs"].push(batch(30, 13))
@@ -93,7 +93,7 @@ def test_wnae_loss_is_the_distance_to_the_chains_ends() -> None:
     settings = WnaeObjective(replay=Replay(size=30))
     model = model_of(KINKED)
     g = torch.Generator().manual_seed(14)
-    state = Wnae(settings).start(model)
+    state = Wnae(settings).start(model, torch.Generator())
     state.buffers["inputs"].push(batch(30, 13))
     ends = sample(model.energy, state.buffers["inputs"].starts(16, g), settings.chain, g)
     loss = loss_of(settings, model, 0)
@@ -117,7 +117,11 @@ def test_nae_gradient_at_fixed_negatives(
     model = model_of(SMOOTH)
     objective = Nae(settings)
     fixed = objective._negatives(
-        model, batch(), objective.start(model), torch.Generator().manual_seed(16), store=False
+        model,
+        batch(),
+        objective.start(model, torch.Generator()),
+        torch.Generator().manual_seed(16),
+        store=False,
     )
     assert not fixed.requires_grad
     monkeypatch.setattr(Nae, "_negatives", lambda *args, **options: fixed)
@@ -142,7 +146,7 @@ def test_nae_chains_start_where_they_should() -> None:
                 negatives=negatives, chain=still, latent_chain=still, replay=Replay(ratio=1)
             )
         )
-        state = objective.start(model)
+        state = objective.start(model, torch.Generator())
         for buffer in state.buffers.values():
             buffer.push(torch.ones_like(buffer.samples[:5]))
         g = torch.Generator().manual_seed(17)
@@ -157,7 +161,7 @@ def test_nae_chains_start_where_they_should() -> None:
 def test_validation_leaves_the_state_alone(objective: ObjectiveSettings) -> None:
     model = model_of(KINKED)
     built = build_objective(objective)
-    state = built.start(model)
+    state = built.start(model, torch.Generator())
     state.step = 8
     built.loss(model, batch(), state, torch.Generator().manual_seed(18))
     before = {k: v.clone() for k, v in state.tensors().items()}
@@ -172,7 +176,7 @@ def test_validation_leaves_the_state_alone(objective: ObjectiveSettings) -> None
 def test_state_goes_over(objective: ObjectiveSettings) -> None:
     model = model_of(KINKED)
     built = build_objective(objective)
-    a, b = built.start(model), built.start(model)
+    a, b = built.start(model, torch.Generator()), built.start(model, torch.Generator())
     a.step = 8
     built.loss(model, batch(), a, torch.Generator().manual_seed(20))
     b.load(a.step, a.tensors())
@@ -183,7 +187,7 @@ def test_state_goes_over(objective: ObjectiveSettings) -> None:
 
 def test_divergence_stop_takes_mean_and_spread_of_its_window() -> None:
     objective = Nae(NaeObjective(divergence_window=10, divergence_sigmas=6))
-    state = State(windows=objective.start(model_of(KINKED)).windows)
+    state = State(windows=objective.start(model_of(KINKED), torch.Generator()).windows)
     calm = [1.0, 1.2] * 20
     for value in calm:
         objective._stop_if_diverged(state, value)

@@ -1,0 +1,114 @@
+"""The events of a training: checked, validation chosen, batches drawn, and their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.training.settings import ObjectiveSettings, TrainingSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Training and validation events, and the cumulated weights to draw the former by."""
+
+    train: Tensor  # (N, F)
+    validation: Tensor  # (V, F)
+    cumulated: Tensor | None  # (N,) float64, last entry 1
+    fingerprint: str
+
+    def draw(self, size: int, generator: torch.Generator) -> Tensor:
+        """Training events with replacement, by weight if there are weights; shape (size, F)."""
+        n = len(self.train)
+        if self.cumulated is None:
+            return self.train[torch.randint(n, (size,), generator=generator)]
+        u = torch.rand(size, generator=generator, dtype=torch.float64)
+        return self.train[torch.searchsorted(self.cumulated, u, right=True).clamp_max(n - 1)]
+
+
+def batches(
+    settings: TrainingSettings,
+    train_inputs: npt.NDArray[np.float32],
+    validation_inputs: npt.NDArray[np.float32],
+    train_weights: npt.NDArray[np.float64] | None,
+    validation_weights: npt.NDArray[np.float64] | None,
+    columns: tuple[str, ...],
+) -> Batches:
+    """Check inputs (N, F) and (V, F) and their weights; InputError names what is wrong."""
+    objective = settings.objective
+    n_inputs = len(columns)
+    for name, inputs in (("training", train_inputs), ("validation", validation_inputs)):
+        _require_inputs(name, inputs, columns)
+    _warn_beyond_bounds(objective, train_inputs)
+    cumulated = None
+    probabilities = None
+    if objective.use_weights:
+        weights = _weights("training", train_weights, len(train_inputs))
+        cumulated = torch.from_numpy(np.cumsum(weights))
+        probabilities = _weights("validation", validation_weights, len(validation_inputs))
+    size = min(objective.validation_size, len(validation_inputs))
+    rows = np.random.default_rng(settings.seed).choice(
+        len(validation_inputs), size, replace=probabilities is not None, p=probabilities
+    )
+    validation = validation_inputs[rows].reshape(-1, n_inputs)
+    digest = hashlib.sha256(settings.model_dump_json().encode())
+    digest.update(json.dumps(columns).encode())
+    for array in (train_inputs, validation):
+        digest.update(array.tobytes())
+    if cumulated is not None:
+        digest.update(cumulated.numpy().tobytes())
+    return Batches(
+        train=torch.from_numpy(np.array(train_inputs, dtype=np.float32)),
+        validation=torch.from_numpy(np.array(validation, dtype=np.float32)),
+        cumulated=cumulated,
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def _require_inputs(name: str, inputs: npt.NDArray[np.float32], columns: tuple[str, ...]) -> None:
+    if inputs.ndim != 2 or len(inputs) == 0 or inputs.shape[1] != len(columns):
+        raise InputError(
+            f"{name} inputs must have shape (N, {len(columns)}) with N > 0, got {inputs.shape}"
+        )
+    bad = np.argwhere(~np.isfinite(inputs))
+    if len(bad):
+        row, column = bad[0]
+        raise InputError(
+            f"{name} inputs: {len(bad)} values are NaN or infinite, the first in row {row}, "
+            f"column '{columns[column]}'"
+        )
+
+
+def _weights(name: str, weights: npt.NDArray[np.float64] | None, n: int) -> npt.NDArray[np.float64]:
+    if weights is None:
+        raise InputError(f"objective.use_weights is set, and the {name} events have no weights")
+    w = np.asarray(weights, dtype=np.float64)
+    if w.shape != (n,) or not np.isfinite(w).all() or (w < 0).any() or w.sum() <= 0:
+        raise InputError(f"{name} weights must be {n} finite numbers >= 0, not all zero")
+    return np.asarray(w / w.sum())
+
+
+def _warn_beyond_bounds(objective: ObjectiveSettings, inputs: npt.NDArray[np.float32]) -> None:
+    chain = getattr(objective, "chain", None)
+    if chain is None or chain.boundary == "none":
+        return
+    low, high = chain.bounds
+    share = float(((inputs < low) | (inputs > high)).any(axis=1).mean())
+    if share > 0.05:
+        log.warning(
+            "%.1f%% of training events lie beyond objective.chain.bounds (%g, %g), where no "
+            "chain can go: standardise the inputs or widen the bounds",
+            100 * share,
+            low,
+            high,
+        )

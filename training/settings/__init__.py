@@ -1,0 +1,49 @@
+"""Settings of the training stage: the model, the chains, the objective. Light: pydantic alone.
+
+Numbers are the published ones where a paper gives one (docs/training.md names it).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from naetrigger.contracts.settings import Settings
+from naetrigger.training.settings.chains import Langevin, Replay
+from naetrigger.training.settings.energy import NaeObjective, WnaeObjective
+from naetrigger.training.settings.model import ModelSettings
+from naetrigger.training.settings.objective import ObjectiveBase
+from naetrigger.training.settings.reconstruction import AeObjective
+
+__all__ = [
+    "AeObjective",
+    "Langevin",
+    "ModelSettings",
+    "NaeObjective",
+    "ObjectiveBase",
+    "ObjectiveSettings",
+    "Replay",
+    "TrainingSettings",
+    "WnaeObjective",
+]
+
+ObjectiveSettings = Annotated[
+    AeObjective | NaeObjective | WnaeObjective, Field(discriminator="name")
+]
+
+
+class TrainingSettings(Settings):
+    """All of a training."""
+
+    model: ModelSettings = ModelSettings()
+    """The network."""
+
+    objective: ObjectiveSettings = WnaeObjective()
+    """What it is trained for."""
+
+    seed: int = Field(0, ge=0, lt=2**63)
+    """Seed of everything random."""
+
+    threads: int = Field(1, ge=1)
+    """Threads of torch; one is fastest for small networks, and part of what makes runs equal."""

@@ -1,0 +1,79 @@
+"""Settings of Langevin chains and of the buffers they go on in.
+
+Inputs are taken to be standardised, so lengths (noise, bounds) are in standard deviations.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from naetrigger.contracts.settings import Settings
+
+Bounds = tuple[float, float]
+
+
+class Langevin(Settings):
+    """A Langevin chain: x <- x - step_size * grad E(x) / temperature + noise * eps."""
+
+    steps: int = Field(10, ge=1)
+    """Steps of the chain."""
+
+    step_size: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Step of the drift; none: noise**2 / 2, for which exp(-E/T) is the target density."""
+
+    noise: float = Field(0.2, ge=0, allow_inf_nan=False)
+    """Standard deviation of the noise added in each step."""
+
+    temperature: float = Field(0.05, gt=0, allow_inf_nan=False)
+    """T in exp(-E/T)."""
+
+    bounds: Bounds = (-4.0, 4.0)
+    """The box, the same in every coordinate; uniform starts are drawn from it too."""
+
+    boundary: Literal["clip", "reject", "none"] = "clip"
+    """What a step out of the box does: stop at its face, not happen, or go ahead."""
+
+    gradient_clip: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Greatest norm of grad E(x), sample by sample; none: as it comes."""
+
+    metropolis: bool = False
+    """Accept or refuse each step so that exp(-E/T) is kept exactly (Metropolis-Hastings)."""
+
+    spherical: bool = False
+    """Walk on the unit sphere: tangent steps, brought back to length one."""
+
+    @property
+    def drift_step(self) -> float:
+        """The step size in use."""
+        return self.noise**2 / 2 if self.step_size is None else self.step_size
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.bounds
+        if not low < high or abs(low) == float("inf") or abs(high) == float("inf"):
+            raise ValueError(f"bounds must be finite with low < high, got ({low}, {high})")
+        if self.noise == 0 and (self.step_size is None or self.metropolis):
+            raise ValueError("noise = 0 needs a step_size and goes without metropolis")
+        if self.metropolis and self.boundary == "clip":
+            raise ValueError(
+                "metropolis with boundary 'clip' does not keep the target density at the faces; "
+                "use boundary 'reject' (density cut off at the box) or 'none'"
+            )
+        if self.spherical and self.boundary != "none" and not (low <= -1 and high >= 1):
+            raise ValueError("a spherical chain needs bounds that hold the unit sphere, or 'none'")
+        return self
+
+
+class Replay(Settings):
+    """A buffer of past samples from which chains go on (persistent contrastive divergence)."""
+
+    size: int = Field(10_000, ge=1)
+    """Samples kept; the oldest make room."""
+
+    ratio: float = Field(0.95, ge=0, le=1)
+    """Share of chains that go on from the buffer; the rest start afresh."""
+
+    start: Literal["uniform", "gaussian"] = "uniform"
+    """Fresh starts: uniform in the chain's box, or standard normal, cut at the box."""

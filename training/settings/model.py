@@ -1,0 +1,39 @@
+"""Settings of the network: its family, its widths, its score."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from naetrigger.contracts.settings import Settings
+
+Width = Annotated[int, Field(ge=1, le=65536)]
+
+
+class ModelSettings(Settings):
+    """A fully connected autoencoder with a linear latent layer and a linear output."""
+
+    kind: Literal["mlp"] = "mlp"
+    """The family of networks; a name in `naetrigger.training.models.MODELS`."""
+
+    hidden: tuple[Width, ...] = (32, 32)
+    """Widths of the encoder's hidden layers, from the input to the latent."""
+
+    latent: Width = 3
+    """Width of the latent layer."""
+
+    decoder_hidden: tuple[Width, ...] | None = None
+    """Widths of the decoder's hidden layers, from the latent to the output; none: mirrored."""
+
+    activation: Literal["relu", "leaky_relu", "softplus", "tanh"] = "relu"
+    """Activation of the hidden layers; hardware wants relu."""
+
+    score: Literal["squared_error", "absolute_error"] = "squared_error"
+    """The anomaly score, which is also the energy E(x) that training shapes."""
+
+    def obstacle(self, mode: str) -> str:
+        """Why a student of `mode` cannot be made from this network; "": it can."""
+        if mode == "quantize" and self.activation != "relu":
+            return f"hardware has no model.activation '{self.activation}'"
+        return ""

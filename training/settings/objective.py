@@ -1,0 +1,66 @@
+"""Settings that every objective shares, and what each says of its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import Field
+
+from naetrigger.contracts.settings import Settings
+
+
+class ObjectiveBase(Settings):
+    """What every objective shares.
+
+    A new one states in `offers` which scores it has, each with the reason why that score cannot
+    go to hardware as it is ("": it can); the first is taken where there is no choice.
+    """
+
+    offers: ClassVar[Mapping[str, str]] = {"reconstruction": ""}
+
+    steps: int = Field(3000, ge=1)
+    """Optimiser steps at most."""
+
+    batch_size: int = Field(512, ge=1)
+    """Events a step, drawn with replacement."""
+
+    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
+    """Step of AdamW."""
+
+    weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """Decoupled weight decay of AdamW."""
+
+    use_weights: bool = False
+    """Draw events with probability proportional to their weight; otherwise all alike."""
+
+    validate_every: int = Field(50, ge=1)
+    """Steps between validations."""
+
+    validation_size: int = Field(1024, ge=1)
+    """Validation events in use, the same ones every time."""
+
+    smoothing: int = Field(5, ge=1)
+    """Validations averaged into the value that chooses the weights."""
+
+    patience: int = Field(20, ge=1)
+    """Validations without a new best value after which training stops."""
+
+    checkpoint_every: int = Field(200, ge=1)
+    """Steps between checkpoints."""
+
+    curve_every: int = Field(10, ge=1)
+    """Steps between the rows of curves.csv; validations have a row of their own."""
+
+    baseline_steps: int = Field(0, ge=0)
+    """Steps of a plain autoencoder of the same shape, trained beside as a baseline; 0: none."""
+
+    @property
+    def offered(self) -> str:
+        """Which of `offers` this recipe takes."""
+        return str(getattr(self, "score", next(iter(self.offers))))
+
+    @property
+    def obstacle(self) -> str:
+        """Why a student cannot have the teacher's score in its own graph; "": it can."""
+        return self.offers[self.offered]
