@@ -11,8 +11,8 @@ forward, u = c (l - J l) and s_l the pass back of -u,
     dS/dx = u - J^T u,   dS/dW_l = s_l h_l^T - c v_l t_l^T,   dS/db_l = s_l.
 
 So one step costs two passes and its adjoint two more; nothing is recomputed, and the memory is
-that of K times the layers. `langevin` comes here by itself for what `supports` allows; the
-tests hold it equal to autograd.
+that of K times the layers. Small networks go on to a compiled kernel (`fused_chain`).
+`langevin` comes here by itself for what `supports` allows; the tests hold it equal to autograd.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from naetrigger.training.fused_chain import fits, fused_walk
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.settings import Langevin
 
@@ -55,8 +56,10 @@ def walk(
     """The ends of chains from `start`, shape (B, F); the gradient reaches weights and start."""
     layers = model.layers
     relu = [layer.activation == "relu" for layer in layers]
-    weights = [layer.linear.weight for layer in layers]
-    biases = [layer.linear.bias for layer in layers]
+    weights: list[Tensor] = [layer.linear.weight for layer in layers]
+    biases: list[Tensor] = [layer.linear.bias for layer in layers]
+    if fits(weights, start, chain):
+        return fused_walk(start, chain, generator, relu, weights, biases, differentiable)
     if not differentiable:
         stack = _Stack([w.detach() for w in weights], [b.detach() for b in biases], relu)
         return _forward(stack, start.detach(), chain, generator, None)

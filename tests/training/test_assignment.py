@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from naetrigger.training import assignment as module
 from naetrigger.training.assignment import assignment
 
+COMPILED = module._compiled_auction
 Costs = npt.NDArray[np.float64]
 
 
@@ -26,6 +27,14 @@ def least(costs: Costs) -> float:
 def total(costs: Costs, match: npt.NDArray[np.int64]) -> float:
     assert sorted(match) == list(range(len(costs)))
     return float(costs[np.arange(len(costs)), match].sum())
+
+
+@pytest.fixture(params=["compiled", "numba"], autouse=True)
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every law here holds for the compiled auction and for numba's alike."""
+    if request.param == "numba":
+        monkeypatch.setattr(module, "_compiled_auction", lambda: None)
+    return str(request.param)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 63, 64, 65, 200, 512])
@@ -90,3 +99,17 @@ def test_any_start_is_repaired_and_the_prices_prove_it() -> None:
 def test_it_gives_up_in_time(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, limit, 0)
     assert assignment(squared_distances(20, seed=3)) is None
+
+
+@pytest.mark.parametrize("n", [1, 64, 100, 300])
+def test_both_auctions_give_the_same_owners(n: int) -> None:
+    compiled = COMPILED()
+    assert compiled is not None, "the tests need a C++ compiler"
+    costs = squared_distances(n, seed=n)
+    padded = np.full((n, -(-n // module.BLOCK) * module.BLOCK), module.FAR)
+    padded[:, :n] = costs / costs.mean()
+    owner, prices, sold = compiled(padded, 0.1, 1e-6, 5.0, 1000)
+    expected, expected_prices, _ = module._auction(padded, 0.1, 1e-6, 5.0, 1000)
+    assert sold
+    np.testing.assert_array_equal(owner, expected)
+    np.testing.assert_allclose(prices[:n], expected_prices[:n], atol=1e-4)
