@@ -3,7 +3,7 @@
 Columns with a hardware scale get a whole offset, and the common format is chosen just wide enough
 for every bit of every integer. Columns of one quantity (the pT of all jets, all cells of a grid)
 share their shift: it follows the spread of the objects that are there, so that one that is nearly
-always missing is not blown up.
+always missing is not blown up; where fewer than 50 are there, the full range alone decides.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from naetrigger.firmware_configs.scale import Scale
 from naetrigger.firmware_configs.trigger_scales import group_of, object_of
 
 Constant = Literal["refuse", "keep"]
+FEWEST = 50  # effective objects that a spread is taken from
 SIGNIFICANT = 3.0  # standard deviations a mean direction must have to count as one
 
 
@@ -76,26 +77,32 @@ def derive_input_spec(
     after = scales_after(scales, steps)
     inexact = inexact_columns(inputs, steps)
     w = np.ones(len(np.asarray(values))) if weights is None else np.asarray(weights, np.float64)
-    shifts = _group_shifts({c: table[c] for c in inputs if c in after}, after, w)
-    features = []
+    plain = {c: table[c] for c in inputs if (offline or {}).get(c, "none") == "none"}
+    whole = {c: scale for c, scale in after.items() if c not in inexact}
+    shifts = _group_shifts(plain, whole, w)
+    features, needed = [], []
     for column in inputs:
         step_name = (offline or {}).get(column, "none")
         x = offline_step(table[column], step_name, column)
-        scale = after.get(column)
-        if scale is None or column in inexact or step_name != "none":
-            shift, offset = _float_feature(column, x, w, constant)
+        if constant == "refuse" and not np.ptp(x) > 0:
+            raise InputError(
+                f"column '{column}': is constant ({x[0]:g}); leave it out of the inputs, or say "
+                "constant: keep"
+            )
+        shift = shifts[group_of(column)] if column in plain else _shift_of([x], [w], None)
+        if column in whole and column in plain:
+            offset = _whole_mean(x, w, whole[column])
         else:
-            shared, offset = shifts[group_of(column)], _whole_mean(x, w, scale)
-            if shared is None or (constant == "refuse" and not np.ptp(x) > 0):
-                shared = _constant(column, x, constant)
-            shift = shared
-        features.append(
-            _feature(column, scale, (units or {}).get(column), step_name, offset, shift)
+            offset = _mean_on_grid(x, w, shift)
+        feature = _feature(
+            column, after.get(column), (units or {}).get(column), step_name, offset, shift
         )
+        features.append(feature)
+        needed.append(_needed(feature, x, column in whole))
     return InputSpec(
         name=name,
         description=description or f"{len(inputs)} inputs, centred and scaled by powers of two",
-        type=type or _common_type(features, inexact),
+        type=type or _common_type(needed),
         source=source,
         sources=_sources(tuple(columns), inputs, scales),
         steps=steps,
@@ -111,26 +118,12 @@ def _feature(
     return Feature(name=column, **(hardware | stated), offline=offline, offset=offset, shift=shift)
 
 
-def _constant(column: str, x: Floats, constant: Constant) -> int:
-    """The shift of a constant column, if it may be one."""
-    if constant == "refuse":
-        raise InputError(
-            f"column '{column}': is constant ({x[0]:g}); leave it out of the inputs, or say "
-            "constant: keep"
-        )
-    return 0
-
-
-def _float_feature(
-    column: str, x: Floats, weights: Floats, constant: Constant
-) -> tuple[int, float]:
-    """(shift, offset) of a column that is no hardware integer."""
-    spread = _std(x, weights)
-    if not spread > 0:
-        return _constant(column, x, constant), float(x[0])
-    shift = math.ceil(math.log2(spread))
+def _mean_on_grid(x: Floats, weights: Floats, shift: int) -> float:
+    """The mean, rounded to a 1/64 of the scale so that it prints shortly."""
+    if not np.ptp(x) > 0:
+        return float(x[0])
     grid = math.ldexp(1.0, shift - 6)
-    return shift, round(_mean(x, weights) / grid) * grid
+    return round(_mean(x, weights) / grid) * grid
 
 
 def _whole_mean(x: Floats, weights: Floats, scale: Scale) -> float:
@@ -150,29 +143,43 @@ def circular_mean(x: Floats, weights: Floats, period: float) -> float:
 
 
 def _group_shifts(
-    table: Mapping[str, Floats], scales: Mapping[str, Scale], weights: Floats
-) -> dict[str, int | None]:
-    """group -> shift from the spread of its columns around their means; None where it is 0.
+    table: Mapping[str, Floats], whole: Mapping[str, Scale], weights: Floats
+) -> dict[str, int]:
+    """group -> shift from the spread of its columns around their means.
 
+    whole : scales of the columns that are integers
     Missing objects are left out; an angle's mean is the circular one.
     """
     members: dict[str, list[str]] = {}
     for column in table:
         members.setdefault(group_of(column), []).append(column)
-    shifts: dict[str, int | None] = {}
+    shifts = {}
     for group, columns in members.items():
         xs, ws = [], []
         for column in columns:
             there = _present(column, table)
-            x, w, period = table[column][there], weights[there], scales[column].period
-            if not len(x):
-                continue
-            around = _mean(x, w) if period is None else circular_mean(x, w, period)
-            xs.append(x - around if period is None else centred(x - around, period))
-            ws.append(w)
-        spread = _std(np.concatenate(xs), np.concatenate(ws)) if xs else 0.0
-        shifts[group] = math.ceil(math.log2(spread)) if spread > 0 else None
+            x, w = table[column][there], weights[there]
+            period = whole[column].period if column in whole else None
+            if len(x):
+                around = _mean(x, w) if period is None else circular_mean(x, w, period)
+                xs.append(x - around if period is None else centred(x - around, period))
+                ws.append(w)
+        bits = [whole[column].bits for column in columns if column in whole]
+        shifts[group] = _shift_of(xs, ws, max(bits, default=None))
     return shifts
+
+
+def _shift_of(xs: list[Floats], weights: list[Floats], bits: int | None) -> int:
+    """The power of two next to the spread, from above.
+
+    Of integers of which hardly any is there, and of constant ones, the range alone decides.
+    """
+    w = np.concatenate([*weights, np.empty(0)])
+    spread = _std(np.concatenate([*xs, np.empty(0)]), w)
+    few = not spread > 0 or w.sum() ** 2 / (w**2).sum() < FEWEST
+    if few and bits is not None:
+        return bits - 1
+    return math.ceil(math.log2(spread)) if spread > 0 else 0
 
 
 def _present(column: str, table: Mapping[str, Floats]) -> npt.NDArray[np.bool_]:
@@ -181,25 +188,28 @@ def _present(column: str, table: Mapping[str, Floats]) -> npt.NDArray[np.bool_]:
     return np.ones(len(table[column]), bool) if pt is None else pt > 0
 
 
-def _common_type(features: Sequence[Feature], inexact: set[str]) -> str:
-    """Just wide enough for every bit of the integers; DEFAULT_TYPE's bits for other inputs."""
-    needed = [_needed(feature, feature.name in inexact) for feature in features]
+def _common_type(needed: Sequence[Fixed]) -> str:
+    """The narrowest format that holds all of these."""
     fraction = max(needs.fraction for needs in needed)
     signed = any(needs.signed for needs in needed)
-    integer = max(needs.integer - needs.signed for needs in needed) + signed
-    integer = max(integer, 1 - fraction)
+    integer = max(max(needs.integer - needs.signed for needs in needed) + signed, 1 - fraction)
     return str(Fixed(signed, integer + fraction, integer, Rounding.RND_CONV, Overflow.SAT))
 
 
-def _needed(feature: Feature, inexact: bool) -> Fixed:
-    """The narrowest format of one feature."""
-    host = feature.offline != "none" and feature.table_type is None
-    if feature.scale is None or inexact or host:
-        return parse_fixed(DEFAULT_TYPE)
-    low, high, fraction = mantissa_range(feature)
-    signed = low < 0
-    bits = max(max(high, 0).bit_length(), (-low - 1).bit_length() if signed else 0, 1)
-    return Fixed(signed, bits + signed, bits + signed - fraction)
+def _needed(feature: Feature, x: Floats, is_whole: bool) -> Fixed:
+    """The format of one feature: every bit of an integer; else DEFAULT_TYPE, as wide as x gets
+    where a step has made it of integers, whose shift is not its own."""
+    if is_whole and feature.offline == "none":
+        low, high, fraction = mantissa_range(feature)
+        signed = low < 0
+        bits = max(max(high, 0).bit_length(), (-low - 1).bit_length() if signed else 0, 1)
+        return Fixed(signed, bits + signed, bits + signed - fraction)
+    default = parse_fixed(DEFAULT_TYPE)
+    if feature.scale is None or feature.offline != "none":
+        return default
+    largest = float(np.abs(np.ldexp(x - feature.offset, -feature.shift)).max())
+    integer = max(default.integer, math.ceil(math.log2(largest + 1)) + 1)
+    return Fixed(True, integer + default.fraction, integer)
 
 
 def _sources(

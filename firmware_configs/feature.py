@@ -8,6 +8,7 @@ step: none, a logarithm, or a table. An angle is centred: ((x - offset + P/2) mo
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
@@ -79,7 +80,7 @@ class Feature(Settings):
             raise ValueError(f"'{self.name}': an angle takes no offline step")
         return self
 
-    @property
+    @cached_property
     def scale(self) -> Scale | None:
         """Its scale in hardware, where it has one."""
         if self.lsb is None or self.bits is None:

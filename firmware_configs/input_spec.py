@@ -11,9 +11,10 @@ or the spec refuses itself. Missing objects are zeros and go through the same fo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ from naetrigger.firmware_configs.scale import Scale
 from naetrigger.firmware_configs.shipped import find, parse_yaml, shipped_names, validate
 
 DEFAULT_TYPE = "fixed<10,3,RND_CONV,SAT>"
-CHUNK = 4096  # rows worked on at once, so that wide tables stay in memory
+CHUNK = 1024  # rows worked on at once, so that wide tables stay in memory
 
 
 class Source(Scale):
@@ -132,9 +133,9 @@ class InputSpec(Settings):
 
     def saturated(self, values: npt.ArrayLike | Events) -> dict[str, float]:
         """Fraction of values of each feature beyond the range of the format."""
-        beyond, n = np.zeros(len(self.features)), 0
+        fixed, beyond, n = self.fixed, np.zeros(len(self.features)), 0
         for rows, part in self._chunks(values):
-            beyond += ((part > self.fixed.max) | (part < self.fixed.min)).sum(axis=0)
+            beyond += ((part > fixed.max) | (part < fixed.min)).sum(axis=0)
             n += rows
         return dict(zip(self.columns, (beyond / max(n, 1)).tolist(), strict=True))
 
@@ -143,7 +144,7 @@ class InputSpec(Settings):
         table = np.asarray(values, dtype=np.float64)
         if not self.steps:
             return table
-        columns = dict(zip(self.source_columns, table.T, strict=True))
+        columns = dict(zip(self.source_columns, np.ascontiguousarray(table.T), strict=True))
         for step in self.steps:
             columns = step.apply(columns, self.scales)
         return np.stack([columns[name] for name in self.columns], axis=1)
@@ -154,7 +155,7 @@ class InputSpec(Settings):
         text = yaml.safe_dump(document, sort_keys=False, width=100)
         for key in ("sources", "steps", "features"):
             if items := getattr(self, key):
-                text += f"{key}:\n" + "".join(_flow(item) for item in items)
+                text += f"{key}:\n" + _a_line_each(items)
         return text
 
     def _declared(self, column: str) -> Scale | None:
@@ -220,14 +221,14 @@ def lost_bits(spec: InputSpec) -> dict[str, str]:
     """
     inexact = inexact_columns(spec.columns, spec.steps)
     after = scales_after(spec.scales, spec.steps)
-    lost = {}
+    fixed, lost = spec.fixed, {}
     for feature in spec.features:
         if feature.scale is None or not feature.exact or feature.name in inexact:
             continue
         made = after.get(feature.name)
         if made is not None and made.bits > (feature.bits or 0):
             lost[feature.name] = f"its step makes {made.bits} bits, it has {feature.bits}"
-        elif why := _loss(feature, spec.fixed):
+        elif why := _loss(feature, fixed):
             lost[feature.name] = why
     return lost
 
@@ -272,12 +273,23 @@ def _dyadic(x: float) -> tuple[int, int]:
     return numerator, denominator.bit_length() - 1
 
 
-def _flow(item: Settings) -> str:
-    document = item.model_dump(mode="json", exclude_defaults=True)
-    if tag := getattr(item, "step", None):
-        document = {"step": tag, **document}
-    text = yaml.safe_dump(document, default_flow_style=True, sort_keys=False, width=10_000)
-    return f"- {text.strip()}\n"
+def _a_line_each(items: Sequence[Settings]) -> str:
+    lines = []
+    for item in items:
+        document = item.model_dump(mode="json", exclude_defaults=True)
+        tag = getattr(item, "step", None)
+        lines.append({"step": tag, **document} if tag else document)
+    if all(isinstance(value, str | int | float) for line in lines for value in line.values()):
+        return _flow(lines, None)
+    return "".join(f"- {_flow(line, True)}" for line in lines)
+
+
+def _flow(document: Any, style: bool | None) -> str:
+    """YAML with mappings in one line each: all of them, or (None) those that hold no others."""
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(
+        yaml.dump(document, Dumper=dumper, default_flow_style=style, sort_keys=False, width=10_000)
+    )
 
 
 def input_spec_names() -> list[str]:

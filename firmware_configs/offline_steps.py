@@ -97,7 +97,8 @@ class BlockSum(_OnGrid):
         sums = blocks.sum(axis=(2, 4)).reshape(len(blocks), -1)
         if self.bits is not None:
             sums = np.minimum(sums, 2.0**self.bits - 1)
-        kept = {name: x for name, x in table.items() if name not in set(self.cells)}
+        cells = set(self.cells)
+        kept = {name: x for name, x in table.items() if name not in cells}
         return kept | dict(zip(self.produces, sums.T, strict=True))
 
     def scales(self, scales: Mapping[str, Scale]) -> dict[str, Scale]:
