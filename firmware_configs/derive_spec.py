@@ -3,7 +3,7 @@
 Columns with a hardware scale get a whole offset, and the common format is chosen just wide enough
 for every bit of every integer. Columns of one quantity (the pT of all jets, all cells of a grid)
 share their shift: it follows the spread of the objects that are there, so that one that is nearly
-always missing is not blown up; where fewer than 50 are there, the full range alone decides.
+always missing is not blown up; where fewer than 50 are there, the range alone decides.
 """
 
 from __future__ import annotations
@@ -164,21 +164,22 @@ def _group_shifts(
                 around = _mean(x, w) if period is None else circular_mean(x, w, period)
                 xs.append(x - around if period is None else centred(x - around, period))
                 ws.append(w)
-        bits = [whole[column].bits for column in columns if column in whole]
-        shifts[group] = _shift_of(xs, ws, max(bits, default=None))
+        shifts[group] = _shift_of(xs, ws, whole.get(columns[0]))
     return shifts
 
 
-def _shift_of(xs: list[Floats], weights: list[Floats], bits: int | None) -> int:
+def _shift_of(xs: list[Floats], weights: list[Floats], scale: Scale | None) -> int:
     """The power of two next to the spread, from above.
 
-    Of integers of which hardly any is there, and of constant ones, the range alone decides.
+    Of integers of which hardly any is there, and of constant ones, the range alone decides: its
+    half where the range is filled (eta, phi), a 32nd of it for spectra, which fall steeply.
     """
     w = np.concatenate([*weights, np.empty(0)])
     spread = _std(np.concatenate([*xs, np.empty(0)]), w)
     few = not spread > 0 or w.sum() ** 2 / (w**2).sum() < FEWEST
-    if few and bits is not None:
-        return bits - 1
+    if few and scale is not None:
+        filled = scale.signed or scale.period is not None
+        return scale.bits - 1 if filled else max(scale.bits - 5, 0)
     return math.ceil(math.log2(spread)) if spread > 0 else 0
 
 

@@ -1,0 +1,120 @@
+"""Derives the shipped input specs of trigger objects, regions and images from samples.
+
+    python benchmarks/derive_input_specs.py                    # from the shipped samples
+    python benchmarks/derive_input_specs.py --objects mine.h5  # this one alone
+
+Writes firmware_configs/inputs/{l1-57,regions-252,images-1600,images-100}.yaml. The samples hold
+hardware integers or physical values; what is used is the training split of the background.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from naetrigger.contracts.events import SPLITS, Events, read_events, split_of
+from naetrigger.contracts.trigger_objects import COLUMNS
+from naetrigger.firmware_configs.derive_spec import derive_input_spec
+from naetrigger.firmware_configs.digitise import digitise
+from naetrigger.firmware_configs.input_spec import InputSpec
+from naetrigger.firmware_configs.offline_steps import BlockSum, Step, grid_columns
+from naetrigger.firmware_configs.trigger_scales import trigger_scales
+from naetrigger.training.data.settings import Split
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "training" / "data"
+INPUTS = ROOT / "firmware_configs" / "inputs"
+SUMS = BlockSum(prefix="pix", shape=(40, 40), block=(4, 4), bits=13)  # all pixels together: 4096
+
+
+def main() -> None:
+    options = arguments()
+    given = {
+        name: path
+        for name in ("objects", "regions", "images")
+        if (path := getattr(options, name)) is not None
+    }
+    if not given:
+        given = {
+            "objects": SAMPLES / "l1-objects.h5",
+            "regions": SAMPLES / "calo-regions.h5",
+            "images": SAMPLES / "jet-images.h5",
+        }
+    for kind, path in given.items():
+        for name, description, columns, steps in SPECS[kind]:
+            spec = derived(name, description, columns, steps, path)
+            text = f"# Made by benchmarks/derive_input_specs.py.\n{spec.to_yaml()}"
+            (options.out / f"{name}.yaml").write_text(text, encoding="utf-8")
+            print(f"{name}: {spec.type}, {spec.source}")
+
+
+SPECS: dict[str, list[tuple[str, str, tuple[str, ...], tuple[Step, ...]]]] = {
+    "objects": [
+        (
+            "l1-57",
+            "57 trigger-object inputs: MET, 4 e/gamma, 4 muons, 10 jets; pt, eta, phi",
+            COLUMNS,
+            (),
+        )
+    ],
+    "regions": [
+        (
+            "regions-252",
+            "252 calorimeter regions, 18 in phi by 14 in eta",
+            grid_columns("reg", (18, 14)),
+            (),
+        )
+    ],
+    "images": [
+        (
+            "images-1600",
+            "40 x 40 pixels of a jet image, as fractions of the jet's pT",
+            grid_columns("pix", (40, 40)),
+            (),
+        ),
+        (
+            "images-100",
+            "10 x 10 sums of 4 x 4 pixels of a jet image, as fractions of the jet's pT",
+            grid_columns("pix", (40, 40)),
+            (SUMS,),
+        ),
+    ],
+}
+
+
+def derived(
+    name: str, description: str, columns: tuple[str, ...], steps: tuple[Step, ...], path: Path
+) -> InputSpec:
+    """The spec from the training split of the file's background."""
+    (background,) = (events for events in read_events(path) if events.role == "background")
+    train = training_part(background)
+    scales = trigger_scales(columns)
+    return derive_input_spec(
+        name,
+        columns,
+        digitise(train, scales).events.values[:, [train.columns.index(c) for c in columns]],
+        weights=train.weights,
+        scales=scales,
+        steps=steps,
+        constant="keep",
+        description=description,
+        source=f"{len(train)} events of {train.process} in {path.name}: the training split",
+    )
+
+
+def training_part(events: Events) -> Events:
+    """The training split with its default fractions."""
+    split = split_of(events.event_ids, Split().fractions)
+    return events.select(split == SPLITS.index("train"))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    for kind in ("objects", "regions", "images"):
+        parser.add_argument(f"--{kind}", type=Path, help=f"events with {kind}, one background")
+    parser.add_argument("--out", type=Path, default=INPUTS, help="folder of the specs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
