@@ -35,6 +35,12 @@ class Batches:
         u = torch.rand(size, generator=generator, dtype=torch.float64)
         return self.train[torch.searchsorted(self.cumulated, u, right=True).clamp_max(n - 1)]
 
+    def population(self, seed: int) -> Tensor:
+        """Events that all count alike: those given, or as many drawn by weight; (N, F)."""
+        if self.cumulated is None:
+            return self.train
+        return self.draw(len(self.train), torch.Generator().manual_seed(seed))
+
 
 def batches(
     settings: TrainingSettings,

@@ -177,7 +177,7 @@ class Run:
     def result(self) -> Fitted:
         self.model.load_state_dict(self.best)
         model = folded(self.model.eval())
-        self.objective.finish(model, self.data.train)
+        self.objective.finish(model, self.data.population(self.seed))
         return Fitted(
             model=model,
             step=self.best_step,

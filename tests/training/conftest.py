@@ -9,11 +9,17 @@ import torch
 
 from naetrigger.training.settings import (
     AeObjective,
+    DaeObjective,
+    DagmmObjective,
+    KernelAeObjective,
     Langevin,
+    MahalanobisObjective,
     ModelSettings,
     NaeObjective,
     ObjectiveSettings,
     Replay,
+    VaeObjective,
+    WaeObjective,
     WnaeObjective,
 )
 
@@ -31,6 +37,14 @@ _COMMON = {
 }
 SMALL_OBJECTIVES: dict[str, ObjectiveSettings] = {
     "ae": AeObjective(**_COMMON),
+    "dae": DaeObjective(**_COMMON),
+    "wae": WaeObjective(**_COMMON),
+    "vae-reconstruction": VaeObjective(**_COMMON),
+    "vae-likelihood": VaeObjective(**_COMMON, score="likelihood", score_latents=4),
+    "kernel_ae-reconstruction": KernelAeObjective(**_COMMON),
+    "kernel_ae-smeared": KernelAeObjective(**_COMMON, score="smeared"),
+    "mahalanobis": MahalanobisObjective(**_COMMON),
+    "dagmm": DagmmObjective(**_COMMON, components=2),
     "wnae": WnaeObjective(**_COMMON, chain=_CHAIN, replay=Replay(size=50), baseline_steps=8),
     **{
         f"nae-{negatives}": NaeObjective(

@@ -53,9 +53,9 @@ class Autoencoder(EnergyModel):
         return self.decode(self.encode(x))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Latents, shape (B, latent)."""
+        """Latents, shape (B, latent); of length one if the settings say spherical."""
         latent: Tensor = self.encoder(x)
-        return latent
+        return latent / latent.norm(dim=1, keepdim=True) if self.settings.spherical else latent
 
     def decode(self, latent: Tensor) -> Tensor:
         """Reconstructions, shape (B, F)."""
@@ -75,6 +75,8 @@ class Autoencoder(EnergyModel):
     @property
     def layers(self) -> list[Layer]:
         """Encoder and decoder as one list of layers; TypeError if they are no such stack."""
+        if self.settings.spherical:
+            raise TypeError("a spherical latent does not fit a stack of linear layers")
         return [*_flat(self.encoder), *_flat(self.decoder)]
 
 

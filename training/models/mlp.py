@@ -19,21 +19,22 @@ def mlp(settings: ModelSettings, n_inputs: int, generator: torch.Generator) -> A
     hidden = settings.hidden
     back = hidden[::-1] if settings.decoder_hidden is None else settings.decoder_hidden
     activation = ACTIVATIONS[settings.activation]
-    encoder = _stack((n_inputs, *hidden, settings.latent), activation, generator)
-    decoder = _stack((settings.latent, *back, n_inputs), activation, generator)
+    encoder = stack((n_inputs, *hidden, settings.latent), activation, generator)
+    decoder = stack((settings.latent, *back, n_inputs), activation, generator)
     return Autoencoder(encoder, decoder, settings, n_inputs, score_named(settings.score))
 
 
-def _stack(
+def stack(
     widths: Sequence[int], activation: type[nn.Module], generator: torch.Generator
 ) -> nn.Sequential:
+    """Linear layers of these widths with an activation between every two."""
     modules: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(widths):
-        modules += [_linear(fan_in, fan_out, generator), activation()]
+        modules += [linear(fan_in, fan_out, generator), activation()]
     return nn.Sequential(*modules[:-1])
 
 
-def _linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
+def linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
     """Uniform in +-1/sqrt(fan_in), torch's own start, but from our generator."""
     layer = nn.Linear(fan_in, fan_out, device="meta").to_empty(device="cpu")  # no global RNG
     bound = 1 / math.sqrt(fan_in)

@@ -6,12 +6,28 @@ from collections.abc import Callable
 from typing import Any
 
 from naetrigger.training.objectives.ae import Ae
+from naetrigger.training.objectives.dae import Dae
+from naetrigger.training.objectives.dagmm import Dagmm
+from naetrigger.training.objectives.kernel_ae import KernelAe
+from naetrigger.training.objectives.mahalanobis import Mahalanobis
 from naetrigger.training.objectives.nae import Nae
 from naetrigger.training.objectives.objective import Objective
+from naetrigger.training.objectives.vae import Vae
+from naetrigger.training.objectives.wae import Wae
 from naetrigger.training.objectives.wnae import Wnae
 from naetrigger.training.settings import ObjectiveSettings
 
-OBJECTIVES: dict[str, Callable[[Any], Objective[Any, Any]]] = {"ae": Ae, "nae": Nae, "wnae": Wnae}
+OBJECTIVES: dict[str, Callable[[Any], Objective[Any, Any]]] = {
+    "ae": Ae,
+    "dae": Dae,
+    "wae": Wae,
+    "vae": Vae,
+    "kernel_ae": KernelAe,
+    "mahalanobis": Mahalanobis,
+    "dagmm": Dagmm,
+    "nae": Nae,
+    "wnae": Wnae,
+}
 
 
 def build_objective(settings: ObjectiveSettings) -> Objective[Any, Any]:

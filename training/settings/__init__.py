@@ -14,23 +14,46 @@ from naetrigger.training.settings.chains import Langevin, Replay
 from naetrigger.training.settings.energy import NaeObjective, WnaeObjective
 from naetrigger.training.settings.model import ModelSettings
 from naetrigger.training.settings.objective import ObjectiveBase
-from naetrigger.training.settings.reconstruction import AeObjective
+from naetrigger.training.settings.reconstruction import (
+    AeObjective,
+    DaeObjective,
+    DagmmObjective,
+    KernelAeObjective,
+    MahalanobisObjective,
+    VaeObjective,
+    WaeObjective,
+)
 
 __all__ = [
     "AeObjective",
+    "DaeObjective",
+    "DagmmObjective",
+    "KernelAeObjective",
     "Langevin",
+    "MahalanobisObjective",
     "ModelSettings",
     "NaeObjective",
     "ObjectiveBase",
     "ObjectiveSettings",
     "Replay",
     "TrainingSettings",
+    "VaeObjective",
+    "WaeObjective",
     "WnaeObjective",
 ]
 
-ObjectiveSettings = Annotated[
-    AeObjective | NaeObjective | WnaeObjective, Field(discriminator="name")
-]
+AnyObjective = (
+    AeObjective
+    | DaeObjective
+    | WaeObjective
+    | VaeObjective
+    | KernelAeObjective
+    | MahalanobisObjective
+    | DagmmObjective
+    | NaeObjective
+    | WnaeObjective
+)
+ObjectiveSettings = Annotated[AnyObjective, Field(discriminator="name")]
 
 
 class TrainingSettings(Settings):

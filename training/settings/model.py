@@ -32,8 +32,13 @@ class ModelSettings(Settings):
     score: Literal["squared_error", "absolute_error"] = "squared_error"
     """The anomaly score, which is also the energy E(x) that training shapes."""
 
+    spherical: bool = False
+    """Latents are brought to length one, so that they live on the unit sphere."""
+
     def obstacle(self, mode: str) -> str:
         """Why a student of `mode` cannot be made from this network; "": it can."""
+        if mode == "quantize" and self.spherical:
+            return "model.spherical divides by the latent's length, for which there is no hardware"
         if mode == "quantize" and self.activation != "relu":
             return f"hardware has no model.activation '{self.activation}'"
         return ""

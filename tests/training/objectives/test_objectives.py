@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,11 +12,13 @@ from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.training.langevin import sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
-from naetrigger.training.objectives import build_objective
+from naetrigger.training.models.energy_model import EnergyModel
+from naetrigger.training.objectives import OBJECTIVES, build_objective
 from naetrigger.training.objectives.nae import Nae
 from naetrigger.training.objectives.objective import State
 from naetrigger.training.objectives.wnae import Wnae
 from naetrigger.training.settings import (
+    AnyObjective,
     Langevin,
     ModelSettings,
     NaeObjective,
@@ -37,30 +41,41 @@ def batch(n: int = 16, seed: int = 12) -> Tensor:
     return torch.randn(n, 4, generator=g, dtype=torch.float64)
 
 
-def loss_of(settings: ObjectiveSettings, model: Autoencoder, step: int) -> Tensor:
+def started(settings: ObjectiveSettings, model: EnergyModel) -> State:
+    return build_objective(settings).start(model, torch.Generator().manual_seed(22))
+
+
+def loss_of(
+    settings: ObjectiveSettings, model: EnergyModel, step: int, state: State | None = None
+) -> Tensor:
     """The same starts, noise and buffer each time, so that only the weights make a difference."""
     objective = build_objective(settings)
-    state = objective.start(model, torch.Generator())
-    state.step = step
+    modules = started(settings, model).modules if state is None else state.modules
+    state = started(settings, model)
+    state.modules, state.step = modules, step
     if "inputs" in state.buffers:
         state.buffers["inputs"].push(batch(30, 13))
     return objective.loss(model, batch(), state, torch.Generator().manual_seed(14)).loss
 
 
-def slopes(settings: ObjectiveSettings, model: Autoencoder, step: int) -> tuple[float, float]:
+def slopes(settings: ObjectiveSettings, model: EnergyModel, step: int) -> tuple[float, float]:
     """d loss along a random direction of all weights: by autograd, by central differences."""
     g = torch.Generator().manual_seed(15)
-    parameters = list(model.parameters())
+    state = started(settings, model)
+    parameters = [p for m in (model, *state.modules.values()) for p in m.parameters()]
     directions = [torch.randn(p.shape, generator=g, dtype=p.dtype) for p in parameters]
-    model.zero_grad()
-    loss_of(settings, model, step).backward()
-    exact = sum((p.grad * d).sum().item() for p, d in zip(parameters, directions, strict=True))
+    gradients = torch.autograd.grad(
+        loss_of(settings, model, step, state), parameters, allow_unused=True
+    )
+    exact = sum(
+        (g * d).sum().item() for g, d in zip(gradients, directions, strict=True) if g is not None
+    )
     eps, values = 1e-6, []
     for sign in (1, -2):
         with torch.no_grad():
             for p, d in zip(parameters, directions, strict=True):
                 p += sign * eps * d
-        values.append(loss_of(settings, model, step).item())
+        values.append(loss_of(settings, model, step, state).item())
     return exact, (values[0] - values[1]) / (2 * eps)
 
 
@@ -100,9 +115,34 @@ def test_wnae_loss_is_the_distance_to_the_chains_ends() -> None:
     assert loss.item() == wasserstein2_squared(batch(), ends).item()
 
 
-def test_ae_gradient(small_objectives: dict[str, ObjectiveSettings]) -> None:
-    exact, differences = slopes(small_objectives["ae"], model_of(SMOOTH), step=0)
-    assert exact == pytest.approx(differences, rel=1e-6)
+def network_of(settings: ObjectiveSettings, model: ModelSettings = SMOOTH) -> EnergyModel:
+    g = torch.Generator().manual_seed(11)
+    return build_objective(settings).network(model, 4, g).double()
+
+
+@pytest.mark.parametrize("step", [0, 8])
+def test_gradient_of_every_objective(
+    objective: ObjectiveSettings, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negatives, where no gradient flows through them, stand still."""
+    network = network_of(objective)
+    kind = OBJECTIVES[objective.name]
+    if hasattr(kind, "_negatives"):
+        built = build_objective(objective)
+        g = torch.Generator().manual_seed(16)
+        fixed = built._negatives(network, batch(), started(objective, network), g, store=False)
+        assert not fixed.requires_grad
+        monkeypatch.setattr(kind, "_negatives", lambda *args, **options: fixed)
+    exact, differences = slopes(objective, network, step)
+    assert abs(exact) > 1e-4
+    assert exact == pytest.approx(differences, rel=1e-5)
+
+
+def test_every_objective_is_tested(small_objectives: dict[str, ObjectiveSettings]) -> None:
+    tested = {(o.name, o.offered) for o in small_objectives.values()}
+    kinds = get_args(AnyObjective)
+    assert tested == {(k.model_fields["name"].default, s) for k in kinds for s in k.offers}
+    assert {name for name, _ in tested} == set(OBJECTIVES)
 
 
 @pytest.mark.parametrize("step", [0, 7])
@@ -159,9 +199,9 @@ def test_nae_chains_start_where_they_should() -> None:
 
 
 def test_validation_leaves_the_state_alone(objective: ObjectiveSettings) -> None:
-    model = model_of(KINKED)
+    model = network_of(objective, KINKED)
     built = build_objective(objective)
-    state = built.start(model, torch.Generator())
+    state = built.start(model, torch.Generator().manual_seed(1))
     state.step = 8
     built.loss(model, batch(), state, torch.Generator().manual_seed(18))
     before = {k: v.clone() for k, v in state.tensors().items()}
@@ -174,9 +214,9 @@ def test_validation_leaves_the_state_alone(objective: ObjectiveSettings) -> None
 
 
 def test_state_goes_over(objective: ObjectiveSettings) -> None:
-    model = model_of(KINKED)
+    model = network_of(objective, KINKED)
     built = build_objective(objective)
-    a, b = built.start(model, torch.Generator()), built.start(model, torch.Generator())
+    a, b = (built.start(model, torch.Generator().manual_seed(i)) for i in (1, 2))
     a.step = 8
     built.loss(model, batch(), a, torch.Generator().manual_seed(20))
     b.load(a.step, a.tensors())
