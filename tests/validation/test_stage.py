@@ -15,6 +15,7 @@ import pytest
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed
 from naetrigger.firmware_configs.board import load_board
+from naetrigger.validation import comparison
 from naetrigger.validation.comparison import compare
 from naetrigger.validation.report.build import build_report
 from naetrigger.validation.report.html import (
@@ -487,3 +488,24 @@ def test_settings_refuse_nonsense():
         0.1,
         0.001,
     )
+
+
+def test_of_many_inputs_the_leading_ones_have_rows(inputs, monkeypatch, tmp_path):
+    """Each signal's best is among them, with the AUC that it has when all are shown."""
+    full = validate(QUICK, inputs(**SMALL), tmp_path / "full")
+    monkeypatch.setattr(comparison, "MOST_INPUTS", 4)
+    monkeypatch.setattr(comparison, "LEADING_INPUTS", 3)
+    few = validate(QUICK, inputs(**SMALL), tmp_path / "few")
+
+    def singles(report):
+        return [entry for entry in report.auc if entry.model.startswith("input:")]
+
+    assert full.inputs_left_out == 0
+    assert few.inputs_left_out == 8 - len({entry.model for entry in singles(few)}) >= 4
+    assert all(entry in singles(full) for entry in singles(few))
+    for report in (full, few):
+        assert {e.signal for e in singles(report) if e.best_single_input} == {
+            e.signal for e in report.auc
+        }
+    assert "Leading single inputs" in (tmp_path / "few" / "report.html").read_text()
+    assert "Each single input" in (tmp_path / "full" / "report.html").read_text()

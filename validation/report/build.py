@@ -59,6 +59,7 @@ def build_report(comparison: Comparison, progress: Progress | None = None) -> Re
         agreement=agreement,
         auc=aucs.values,
         auc_differences=aucs.differences,
+        inputs_left_out=comparison.inputs_left_out,
         working_points=points,
         firmware=tuple(inputs.firmware),
         board=board_summary(inputs.board) if inputs.board else None,
@@ -207,11 +208,6 @@ def _notes(
             "The best single input is chosen per signal by looking at that signal; no trigger "
             "could be built that way, it is an upper bound for single cuts of this direction."
         )
-        if comparison.inputs_left_out:
-            yield (
-                f"{comparison.inputs_left_out} of {len(inputs.events[0].columns)} single inputs "
-                "have no row: those shown are each signal's best and the next best on any signal."
-            )
     else:
         yield "The sample holds no signals: there are no AUCs and no signal efficiencies."
     if comparison.background.event_ids.max() + 1 < len(comparison.background):

@@ -12,6 +12,7 @@ from naetrigger.validation import plots
 from naetrigger.validation.baselines import SINGLE_INPUT
 from naetrigger.validation.comparison import Comparison
 from naetrigger.validation.inputs import STUDENT, TEACHER
+from naetrigger.validation.mean_images import grid_of, mean_images, mean_images_figure
 from naetrigger.validation.populations import Population
 from naetrigger.validation.report.schema import Auc, Report
 from naetrigger.validation.reweighting import effective_number
@@ -34,6 +35,7 @@ def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFig
     settings = comparison.settings
     style = plots.Style(settings.plot_style, _label(comparison), report.metadata.sample)
     yield from _summary_figures(report, style, settings.limits.relative_difference)
+    yield from _input_figures(comparison, style)
     yield from _roc_figures(comparison, style)
     yield from _score_figures(comparison, style)
     yield from _firmware_figures(report, style)
@@ -63,6 +65,19 @@ def _summary_figures(report: Report, style: plots.Style, relative: float) -> Ite
             "difference of float engines; ρ rank correlation of teacher and student; hatched: "
             "a promise is broken.",
             svg,
+        )
+
+
+def _input_figures(comparison: Comparison, style: plots.Style) -> Iterator[ReportFigure]:
+    events = comparison.inputs.events
+    grid = grid_of(events[0].columns)
+    if grid is not None:
+        yield ReportFigure(
+            "mean-images",
+            "samples",
+            f"Weighted mean of each cell {grid.prefix}_ROW_COLUMN, row 0 on top; all panels share "
+            "one scale, which follows the square root.",
+            mean_images_figure("mean-images", style, mean_images(grid, events)),
         )
 
 

@@ -205,6 +205,8 @@ class Report(Entry):
     agreement: tuple[PairAgreement, ...] = ()
     auc: tuple[Auc, ...] = ()
     auc_differences: tuple[AucDifference, ...] = ()
+    inputs_left_out: int = 0
+    """Single inputs without an AUC here: of many, each signal's best and the next best stand."""
     working_points: tuple[WorkingPoint, ...] = ()
     firmware: tuple[FirmwareEstimate, ...] = ()
     board: BoardSummary | None = None
