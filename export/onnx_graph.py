@@ -3,7 +3,8 @@
 Inputs of every graph are the real numbers of the input spec, ``inputs`` of shape (N, F): after
 offline step, offset and shift, before or after rounding. Properties (``metadata_props``) say how
 they are made, as JSON values: ``columns``, ``units``, ``offline``, ``offsets``, ``shifts``,
-``input_type``, ``score``, ``score_scale``, and ``threshold`` where one is chosen.
+``input_type``, ``hardware`` (scales of integers), ``tables``, ``steps``, ``source_columns``,
+``score``, ``score_scale``, and ``threshold`` where one is chosen.
 """
 
 from __future__ import annotations
@@ -128,4 +129,10 @@ def properties_of(spec: InputSpec) -> dict[str, Any]:
         "offline": [feature.offline for feature in spec.features],
         "offsets": [feature.offset for feature in spec.features],
         "shifts": [feature.shift for feature in spec.features],
+        "hardware": [
+            feature.scale and feature.scale.model_dump(mode="json") for feature in spec.features
+        ],
+        "tables": [feature.table_type for feature in spec.features],
+        "steps": [{"step": s.step, **s.model_dump(mode="json")} for s in spec.steps],
+        "source_columns": list(spec.source_columns),
     }

@@ -148,9 +148,9 @@ def student_task(
         ("validation", validation, held[kept]),
     ):
         rng = np.random.default_rng([seed, len(samples)])
-        background, w = _checked(part, x, weights, input_type, len(columns))
+        background, w = checked(part, x, weights, input_type, len(columns))
         around, share = points_around(background, w, input_type, points, rng, own)
-        samples += [_answered(teacher, background, w), _answered(teacher, around, share)]
+        samples += [answered(teacher, background, w), answered(teacher, around, share)]
     if not np.ptp(samples[0].scores) > 0:
         raise InputError("student: the teacher gives all training background the same score")
     return StudentTask(
@@ -212,20 +212,21 @@ def _uniform(x: Floats, count: int, rng: np.random.Generator) -> Floats:
     return points
 
 
-def _answered(teacher: Teacher, x: Floats, weights: Floats) -> Sample:
+def answered(teacher: Teacher, x: Floats, weights: Floats, seen: Floats | None = None) -> Sample:
+    """Inputs with the teacher's answers; `seen` is what the teacher sees where it is not x."""
     if not len(x):
         return Sample(x, weights, np.empty(0), None)
-    answers = teacher.answer(x)
+    answers = teacher.answer(x if seen is None else seen)
     scores = np.asarray(answers.scores, dtype=np.float64)
     if scores.shape != (len(x),) or not np.all(np.isfinite(scores)):
         raise InputError(
             f"student: the teacher must give {len(x)} finite scores, got shape {scores.shape} "
             f"with {np.count_nonzero(~np.isfinite(scores))} not finite"
         )
-    return Sample(x, weights, scores, answers.vector)
+    return Sample(x, weights, scores, answers.vector if seen is None else None)
 
 
-def _checked(
+def checked(
     part: str, x: npt.ArrayLike, weights: npt.ArrayLike, input_type: Fixed, n_inputs: int
 ) -> tuple[Floats, Floats]:
     """Background on the input grid and weights of mean 1."""

@@ -1,10 +1,11 @@
 """Engines: everything that can score events of a finished run, behind one protocol.
 
-Inputs are always the integers that the hardware receives, shape (N, F); InputSpec.mantissas makes
-them from physical values. Teacher engines give floats, student engines the integers of the
-hardware score. A new engine is one entry of ENGINES: what it is, the files of the run folder it
-needs, and a function that loads it. An isolated engine runs in a process of its own, because its
-libraries do not go together with the others or hold on to all cores and memory.
+Inputs are always the integers that the model receives, shape (N, F); InputSpec.mantissas makes
+them from events, by the spec of the model (input_specs.py). Teacher engines give floats, student
+engines the integers of the hardware score. A new engine is one entry of ENGINES: what it is, the
+files of the run folder it needs, and a function that loads it. An isolated engine runs in a process
+of its own, because its libraries do not go together with the others or hold on to all cores and
+memory.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from naetrigger.contracts.errors import (
     suggestion,
 )
 from naetrigger.contracts.fixed_point import Integers
-from naetrigger.firmware_configs.input_spec import load_input_spec
+from naetrigger.pipeline.input_specs import INPUT_SPEC, spec_of
 
 Scores = npt.NDArray[Any]
 CHUNK = 65536
@@ -177,9 +178,8 @@ class _RealInputs:
         return traced
 
 
-def _fed_with_real(root: Path, engine: Any) -> Engine:
-    fixed = load_input_spec(str(root / "data" / "input_spec.yaml")).fixed
-    return _RealInputs(fixed.real, engine)
+def _fed_with_real(root: Path, engine: Any, model: str = "student") -> Engine:
+    return _RealInputs(spec_of(root, model).fixed.real, engine)
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class _TorchModel:
 def _torch(root: Path, stem: str = "teacher") -> Engine:
     from naetrigger.training.teacher import load_teacher
 
-    return _fed_with_real(root, _TorchModel(load_teacher(root / "training", stem)))
+    return _fed_with_real(root, _TorchModel(load_teacher(root / "training", stem)), "teacher")
 
 
 def _torch_baseline(root: Path) -> Engine:
@@ -206,7 +206,7 @@ def _torch_baseline(root: Path) -> Engine:
 def _onnx(root: Path) -> Engine:
     from naetrigger.export.onnx_engines import OnnxModel
 
-    return _fed_with_real(root, OnnxModel(root / "export" / "onnx" / "teacher.onnx"))
+    return _fed_with_real(root, OnnxModel(root / "export" / "onnx" / "teacher.onnx"), "teacher")
 
 
 def _qcdq(root: Path) -> Engine:
@@ -245,7 +245,6 @@ def _rtl(root: Path) -> Engine:
     return RtlModel(root / "export" / "rtl")
 
 
-_SPEC = "data/input_spec.yaml"
 _NETWORK = ("export/network/network.json", "export/network/network.npz")
 
 ENGINES: dict[str, EngineKind] = {
@@ -255,14 +254,14 @@ ENGINES: dict[str, EngineKind] = {
             name="torch",
             model="teacher",
             description="the trained float model in PyTorch",
-            files=("training/teacher.json", "training/teacher.safetensors", _SPEC),
+            files=("training/teacher.json", "training/teacher.safetensors", INPUT_SPEC),
             load=_torch,
         ),
         EngineKind(
             name="onnx",
             model="teacher",
             description="the float model in onnxruntime",
-            files=("export/onnx/teacher.onnx", _SPEC),
+            files=("export/onnx/teacher.onnx", INPUT_SPEC),
             load=_onnx,
         ),
         EngineKind(
@@ -286,7 +285,7 @@ ENGINES: dict[str, EngineKind] = {
             name="qcdq",
             model="student",
             description="the student as QCDQ ONNX in onnxruntime",
-            files=("export/onnx/student_qcdq.onnx", _SPEC),
+            files=("export/onnx/student_qcdq.onnx", INPUT_SPEC),
             load=_qcdq,
             traces=True,
         ),
@@ -294,7 +293,7 @@ ENGINES: dict[str, EngineKind] = {
             name="qonnx",
             model="student",
             description="the student as QONNX in the qonnx package",
-            files=("export/onnx/student_qonnx.onnx", _SPEC),
+            files=("export/onnx/student_qonnx.onnx", INPUT_SPEC),
             load=_qonnx,
             traces=True,
             max_events=2000,
@@ -303,7 +302,7 @@ ENGINES: dict[str, EngineKind] = {
             name="hls",
             model="student",
             description="hls4ml's C++ with ap_fixed types, compiled",
-            files=("export/hls/hls.json", _SPEC),
+            files=("export/hls/hls.json", INPUT_SPEC),
             load=_hls,
             traces=True,
         ),
@@ -322,7 +321,7 @@ BASELINES: dict[str, EngineKind] = {
         name="baseline_ae",
         model="teacher",
         description="the plain autoencoder trained beside the teacher",
-        files=("training/baseline_ae.json", "training/baseline_ae.safetensors", _SPEC),
+        files=("training/baseline_ae.json", "training/baseline_ae.safetensors", INPUT_SPEC),
         load=_torch_baseline,
     )
 }

@@ -1,8 +1,9 @@
 """The export stage: one network in every form, and the proof that all forms are one.
 
-Writes ``network/`` (the reference), ``hls/``, ``rtl/``, ``onnx/``, ``vectors.npz`` (input words and
-the scores they must give), ``board.yaml`` and ``agreement.json``. Fails, naming event and layer,
-if two engines of the student differ on any vector.
+Writes ``network/`` (the reference), ``hls/``, ``rtl/``, ``onnx/``, ``tables/`` (lookup tables of
+the inputs, if there are any), ``vectors.npz`` (input words and the scores they must give),
+``board.yaml`` and ``agreement.json``. Fails, naming event and layer, if two engines of the student
+differ on any vector.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def run_export(work: Work) -> None:
     (train,) = work.events("train")
     steps = len(WRITERS) + 1
     save_network(network, work.folder / "network")
-    vectors = _vectors(work, network, work.spec.mantissas(train.values))
+    vectors = _vectors(work, network, work.student_spec.mantissas(train))
     for done, (name, write) in enumerate(WRITERS.items()):
         work.progress.start(f"export: {name}", steps)
         work.progress.update(done)
@@ -77,10 +78,10 @@ def _write_onnx(work: Work, network: FixedPointNetwork, vectors: Integers) -> No
     from naetrigger.training.teacher import load_teacher
 
     del vectors
-    folder, spec = work.folder / "onnx", work.spec
+    folder, spec = work.folder / "onnx", work.student_spec
     folder.mkdir()
     (background,) = work.events("train")
-    words = spec.mantissas(background.values)
+    words = spec.mantissas(background)
     teacher = load_teacher(work.root / "training")
     student = float_student(work.root / "student")
 
@@ -92,8 +93,9 @@ def _write_onnx(work: Work, network: FixedPointNetwork, vectors: Integers) -> No
     except TypeError as error:
         log.info("teacher.onnx is left out: %s", error)
     else:
-        calibrated = threshold(engines.score(work.root, "torch", words))
-        write_float_onnx(folder / "teacher.onnx", layers, spec, threshold=calibrated)
+        seen = work.spec.mantissas(background)
+        calibrated = threshold(engines.score(work.root, "torch", seen))
+        write_float_onnx(folder / "teacher.onnx", layers, work.spec, threshold=calibrated)
     write_float_onnx(
         folder / "student_float.onnx",
         student_network(student),
@@ -117,6 +119,13 @@ def _calibrated(work: Work, scores: Any, background: Events) -> Any:
     return found.value
 
 
+def _write_tables(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
+    from naetrigger.export.tables import write_tables
+
+    del network, vectors
+    write_tables(work.student_spec, work.folder / "tables")
+
+
 def _write_board(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
     del network, vectors
     document = load_board(work.recipe.firmware.board).model_dump(mode="json")
@@ -124,7 +133,13 @@ def _write_board(work: Work, network: FixedPointNetwork, vectors: Integers) -> N
     (work.folder / "board.yaml").write_text(text, encoding="utf-8")
 
 
-WRITERS = {"board": _write_board, "ONNX": _write_onnx, "RTL": _write_rtl, "HLS": _write_hls}
+WRITERS = {
+    "board": _write_board,
+    "tables": _write_tables,
+    "ONNX": _write_onnx,
+    "RTL": _write_rtl,
+    "HLS": _write_hls,
+}
 
 
 def _proved_equal(root: Path, network: FixedPointNetwork, vectors: Integers) -> list[Any]:

@@ -77,6 +77,16 @@ class Recipe(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _own_inputs_need_regression(self) -> Recipe:
+        """Only a score can be learned from other inputs: shape, weights and vector are theirs."""
+        if self.data.has_two_specs and self.student.mode != "regress":
+            raise ValueError(
+                f"student.mode: must be regress, as data.student_input_spec gives the student "
+                f"inputs of its own ({self.data.student_input_spec}), got {self.student.mode}"
+            )
+        return self
+
     def to_yaml(self, folder: Path) -> str:
         """The recipe with every value written out, to be kept in `folder`.
 

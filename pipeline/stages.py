@@ -16,6 +16,7 @@ from typing import Any
 
 from naetrigger.contracts.manifest import Manifest, sha256_of, stage_key
 from naetrigger.pipeline.export_stage import run_export
+from naetrigger.pipeline.input_specs import INPUT_SPEC, STUDENT_INPUT_SPEC
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.student_stage import run_student
 from naetrigger.pipeline.validation_stage import run_validation
@@ -82,10 +83,11 @@ def _section(*names: str) -> Callable[[Recipe], dict[str, Any]]:
 def _data_settings(recipe: Recipe) -> dict[str, Any]:
     """The data section; of a file its name alone, what is in it counts as a source."""
     settings = recipe.data.model_dump(mode="json")
-    signals = settings["signals"]
+    signals, own = settings["signals"], settings["student_input_spec"]
     return settings | {
         "source": Path(settings["source"]).name,
         "input_spec": Path(settings["input_spec"]).name,
+        "student_input_spec": own and Path(own).name,
         "signals": list(signals) if isinstance(signals, dict) else signals,
     }
 
@@ -96,6 +98,8 @@ def _data_sources(recipe: Recipe) -> Mapping[str, Path]:
     files = source_files(recipe.data)
     if recipe.data.input_spec != "auto":
         files["input_spec"] = _yaml_file("inputs", recipe.data.input_spec)
+    if recipe.data.student_input_spec is not None:
+        files["student_input_spec"] = _yaml_file("inputs", recipe.data.student_input_spec)
     return files
 
 
@@ -124,8 +128,8 @@ def _run_training(work: Work) -> None:
     (training,), (validation,) = work.events("train"), work.events("validation")
     train(
         TrainingSettings(model=recipe.model, objective=recipe.objective, seed=recipe.seed),
-        spec.inputs(training.values).astype(np.float32),
-        spec.inputs(validation.values).astype(np.float32),
+        spec.inputs(training).astype(np.float32),
+        spec.inputs(validation).astype(np.float32),
         work.folder,
         columns=spec.columns,
         train_weights=training.weights,
@@ -154,7 +158,7 @@ def _validation_settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-_SAMPLES = ("data/train.h5", "data/validation.h5", "data/input_spec.yaml")
+_SAMPLES = ("data/train.h5", "data/validation.h5", INPUT_SPEC)
 
 DATA = Stage(
     name="data",
@@ -162,6 +166,7 @@ DATA = Stage(
     run=_run_data,
     packages=("numpy", "h5py"),
     sources=_data_sources,
+    schema=2,
 )
 TRAINING = Stage(
     name="training",
@@ -176,15 +181,16 @@ STUDENT = Stage(
     settings=_section("student", "objective"),  # of the objective, the chain
     run=run_student,
     packages=("numpy", "scipy", "torch", "tensorflow", "tf_keras", "qkeras"),
-    reads=(*_SAMPLES, "training/teacher.*"),
+    reads=(*_SAMPLES, STUDENT_INPUT_SPEC, "training/teacher.*"),
 )
 EXPORT = Stage(
     name="export",
     settings=_firmware_settings,
     run=run_export,
     packages=("numpy", "onnx", "onnxruntime", "qonnx", "hls4ml", "alkaid"),
-    reads=(*_SAMPLES, "training/teacher.*", "student/*"),
+    reads=(*_SAMPLES, STUDENT_INPUT_SPEC, "training/teacher.*", "student/*"),
     sources=_board_source,
+    schema=2,
 )
 VALIDATION = Stage(
     name="validation",

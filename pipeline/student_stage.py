@@ -5,42 +5,71 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+from naetrigger.pipeline.input_specs import has_two_specs
 from naetrigger.pipeline.work import Work
+
+if TYPE_CHECKING:
+    from naetrigger.export.student_task import StudentTask
 
 NEGATIVES = 4000  # samples of the teacher's own density that the student meets
 
 
 def run_student(work: Work) -> None:
     """Train the student on background, on points around it, and on the teacher's answers."""
-    import torch
-
     from naetrigger.export.distil import train_student
     from naetrigger.export.qkeras_student import libraries
+    from naetrigger.training.teacher import load_teacher
+
+    recipe = work.recipe
+    model = load_teacher(work.root / "training")
+    task = (_own_view_task if has_two_specs(work.root) else _task)(work, model)
+    with _hushed():
+        libraries()
+    train_student(task, recipe.student, recipe.seed, work.folder, work.progress)
+
+
+def _task(work: Work, model: Any) -> StudentTask:
+    """Teacher and student see the same inputs."""
+    import torch
+
     from naetrigger.export.student_task import float_teacher, student_task
     from naetrigger.training.negatives import sample_negatives
     from naetrigger.training.settings import Langevin
-    from naetrigger.training.teacher import load_teacher
 
     recipe, spec = work.recipe, work.spec
     (train,), (validation,) = work.events("train"), work.events("validation")
-    model = load_teacher(work.root / "training")
     chain = getattr(recipe.objective, "chain", Langevin())
     generator = torch.Generator().manual_seed(recipe.seed)
     negatives = sample_negatives(model, chain, NEGATIVES, generator).numpy()
-    task = student_task(
+    return student_task(
         float_teacher(model),
         spec.fixed,
         spec.columns,
-        (spec.inputs(train.values), train.weights),
-        (spec.inputs(validation.values), validation.weights),
+        (spec.inputs(train), train.weights),
+        (spec.inputs(validation), validation.weights),
         recipe.student.points,
         recipe.seed,
         negatives,
     )
-    with _hushed():
-        libraries()
-    train_student(task, recipe.student, recipe.seed, work.folder, work.progress)
+
+
+def _own_view_task(work: Work, model: Any) -> StudentTask:
+    """The student has inputs of its own."""
+    from naetrigger.export.student_task import float_teacher
+    from naetrigger.export.view_task import view_task
+
+    (train,), (validation,) = work.events("train"), work.events("validation")
+    return view_task(
+        float_teacher(model),
+        work.spec,
+        work.student_spec,
+        train,
+        validation,
+        work.recipe.student.points,
+        work.recipe.seed,
+    )
 
 
 @contextmanager

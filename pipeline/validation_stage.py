@@ -30,8 +30,8 @@ def run_validation(work: Work) -> None:
     pairs = json.loads((root / "export" / "agreement.json").read_text(encoding="utf-8"))
     inputs = ValidationInputs(
         events=test,
-        inputs={events.process: spec.inputs(events.values) for events in test},
-        training_inputs=spec.inputs(train.values),
+        inputs={events.process: spec.inputs(events) for events in test},
+        training_inputs=spec.inputs(train),
         training_weights=train.weights,
         scores=_all_scores(work, test),
         score_scale=network.score_scale,
@@ -52,17 +52,21 @@ def run_validation(work: Work) -> None:
 
 def _all_scores(work: Work, test: list[Events]) -> dict[str, dict[str, dict[str, Any]]]:
     """model -> engine -> process -> scores, of every engine whose files are there."""
-    words = {events.process: work.spec.mantissas(events.values) for events in test}
+    specs = {"teacher": work.spec, "student": work.student_spec}
+    words = {
+        model: {events.process: spec.mantissas(events) for events in test}
+        for model, spec in specs.items()
+    }
     names = engines.available(work.root)
     work.progress.start("scoring", len(names))
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     for done, name in enumerate(names, start=1):
         kind = engines.engine_named(name)
-        limited = {process: x[: kind.max_events] for process, x in words.items()}
+        limited = {process: x[: kind.max_events] for process, x in words[kind.model].items()}
         scores.setdefault(kind.model, {})[name] = _scores_of(work.root, name, limited)
         work.progress.update(done)
     if (work.root / "training" / f"{BASELINE}.json").exists():
-        scores[BASELINE] = {"torch": _scores_of(work.root, BASELINE, words)}
+        scores[BASELINE] = {"torch": _scores_of(work.root, BASELINE, words["teacher"])}
     return scores
 
 

@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from naetrigger.contracts.events import Events, read_events
 from naetrigger.contracts.progress import Progress
-from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
+from naetrigger.firmware_configs.input_spec import InputSpec
+from naetrigger.pipeline.input_specs import spec_of
 from naetrigger.pipeline.recipe import Recipe
 
 
@@ -27,10 +29,15 @@ class Work:
     folder: Path
     progress: Progress
 
-    @property
+    @cached_property
     def spec(self) -> InputSpec:
-        """The inputs, as the data stage settled them."""
-        return load_input_spec(str(self.root / "data" / "input_spec.yaml"))
+        """The teacher's inputs, as the data stage settled them."""
+        return spec_of(self.root, "teacher")
+
+    @cached_property
+    def student_spec(self) -> InputSpec:
+        """The student's inputs: its own, or the teacher's."""
+        return spec_of(self.root, "student")
 
     def events(self, name: str) -> list[Events]:
         """One of the samples 'train', 'validation' (one process each) and 'test'."""
