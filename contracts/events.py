@@ -22,7 +22,8 @@ seeds, generator, cross-section, citation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,11 @@ class Events:
             context=self.context[rows],
         )
 
-    def check(self, source: str = "") -> Events:
-        """Refuse NaN, infinity, and weights that are not positive, naming row and column."""
+    def check(self, source: str = "", first_row: int = 0) -> Events:
+        """Refuse NaN, infinity, and weights that are not positive, naming row and column.
+
+        first_row : where these events begin in their source
+        """
         where = f"{source}: {self.process}" if source else self.process
         if len(self) == 0:
             raise InputError(f"{where}: holds no events")
@@ -126,17 +130,32 @@ class Events:
         if len(bad):
             row, column = bad[0]
             raise InputError(
-                f"{where}: {len(bad)} values are NaN or infinite, the first in row {row}, column "
-                f"'{self.columns[column]}'; remove or repair these rows"
+                f"{where}: {len(bad)} values are NaN or infinite, the first in row "
+                f"{first_row + row}, column '{self.columns[column]}'; remove or repair these rows"
             )
         bad_weights = np.flatnonzero(~(np.isfinite(self.weights) & (self.weights > 0)))
         if len(bad_weights):
             row = bad_weights[0]
             raise InputError(
                 f"{where}: {len(bad_weights)} weights are not positive and finite, the first in "
-                f"row {row} ({self.weights[row]}); events of zero weight are to be left out"
+                f"row {first_row + row} ({self.weights[row]}); events of zero weight are to be "
+                "left out"
             )
         return self
+
+
+def concatenated(parts: Sequence[Events]) -> Events:
+    """Events of one process in one piece; at least one part, all with the same columns."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    return replace(
+        first,
+        values=np.concatenate([part.values for part in parts]),
+        weights=np.concatenate([part.weights for part in parts]),
+        event_ids=np.concatenate([part.event_ids for part in parts]),
+        context=np.concatenate([part.context for part in parts]),
+    )
 
 
 def split_of(event_ids: npt.NDArray[np.uint64], fractions: tuple[float, float, float]) -> Any:
@@ -199,6 +218,19 @@ def as_stored_integers(values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
 
 def read_events(path: Path, processes: Iterable[str] | None = None) -> list[Events]:
     """Read the named processes (default: all, in the file's order), checked."""
+    with open_events_file(path) as file:
+        names = list(processes if processes is not None else process_names(file))
+        for name in names:
+            if name not in file:
+                raise InputError(
+                    f"{path}: no process '{name}'{suggestion(name, file)} (has {', '.join(file)})"
+                )
+        return [read_group(file[name]).check(str(path)) for name in names]
+
+
+@contextmanager
+def open_events_file(path: Path) -> Iterator[h5py.File]:
+    """The file, its format and version checked; what goes wrong inside becomes an InputError."""
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
@@ -207,28 +239,22 @@ def read_events(path: Path, processes: Iterable[str] | None = None) -> list[Even
                 raise InputError(
                     f"{path}: layout version {file.attrs['version']}, this program reads {VERSION}"
                 )
-            names = list(processes if processes is not None else _processes(file))
-            for name in names:
-                if name not in file:
-                    raise InputError(
-                        f"{path}: no process '{name}'{suggestion(name, file)} "
-                        f"(has {', '.join(file)})"
-                    )
-            return [_read_group(file[name], str(path)) for name in names]
+            yield file
     except OSError as error:
         if not path.exists():
             raise InputError(f"{path}: no such file") from error
         raise InputError(f"{path}: truncated or not HDF5 ({error})") from error
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(f"{path}: not the documented layout ({error})") from error
 
 
-def _processes(file: h5py.File) -> list[str]:
+def process_names(file: h5py.File) -> list[str]:
     """The processes in the order they were written; a file that lists none is read by name."""
     return [str(name) for name in file.attrs.get("processes", list(file))]
 
 
-def _read_group(group: h5py.Group, source: str) -> Events:
+def read_group(group: h5py.Group, rows: slice = slice(None)) -> Events:
+    """Some rows of one process, unchecked; inside :func:`open_events_file`."""
     columns = group["values"].attrs["columns"]
     context_columns = group["context"].attrs.get("columns", [])
     if group["values"].dtype.name not in STORED_TYPES:
@@ -238,18 +264,19 @@ def _read_group(group: h5py.Group, source: str) -> Events:
         for key, value in group.attrs.items()
         if key not in ("role", "process")
     }
+    values = np.asarray(group["values"][rows], dtype=np.float32)
     return Events(
         process=group.name.strip("/"),
         role=str(group.attrs["role"]),
         columns=tuple(str(c) for c in columns),
-        values=np.asarray(group["values"], dtype=np.float32),
-        weights=np.asarray(group["weights"], dtype=np.float64),
-        event_ids=np.asarray(group["event_ids"], dtype=np.uint64),
+        values=values,
+        weights=np.asarray(group["weights"][rows], dtype=np.float64),
+        event_ids=np.asarray(group["event_ids"][rows], dtype=np.uint64),
         context_columns=tuple(str(c) for c in context_columns),
-        context=np.asarray(group["context"], dtype=np.float32).reshape(
-            len(group["values"]), len(context_columns)
+        context=np.asarray(group["context"][rows], dtype=np.float32).reshape(
+            len(values), len(context_columns)
         ),
         attributes=attributes,
         units=tuple(str(u) for u in group["values"].attrs.get("units", ())),
         context_units=tuple(str(u) for u in group["context"].attrs.get("units", ())),
-    ).check(source)
+    )

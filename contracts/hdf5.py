@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -22,6 +23,21 @@ def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_bytes(content.getbuffer())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def streamed_hdf5(path: Path) -> Iterator[h5py.File]:
+    """One file written piece by piece, renamed when complete; removed if anything goes wrong.
+
+    For files too large for :func:`write_hdf5`.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with h5py.File(partial, "w") as file:
+            yield file
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

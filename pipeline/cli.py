@@ -34,7 +34,7 @@ app = typer.Typer(
     epilog="Exit status: 0 passed; 1 a check failed; 2 input or recipe; 3 environment; "
     "130 interrupted.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Look at event files.")
+data_app = typer.Typer(no_args_is_help=True, help="Event files: look at them, convert them.")
 app.add_typer(data_app, name="data")
 
 
@@ -48,6 +48,7 @@ class Kind(StrEnum):
     engines = "engines"
     scores = "scores"
     samples = "samples"
+    processes = "processes"
     signals = "signals"
     schema = "schema"
 
@@ -74,6 +75,14 @@ SetOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Show the result alone.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object, for machines; nothing else.")
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option("--format", help="The format of what is read; default: by its content."),
+]
+ViewOption = Annotated[
+    str | None,
+    typer.Option("--view", help="What a row is read as, where a format offers several."),
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")]
 
@@ -299,25 +308,131 @@ def list_(
 
 @data_app.command("info")
 def data_info(
-    file: Annotated[Path, typer.Argument(help="A naetrigger HDF5 file or a CSV file.")],
+    file: Annotated[Path, typer.Argument(help="An event file of any known format.")],
+    format: FormatOption = None,
+    view: ViewOption = None,
+    input_spec: Annotated[
+        str | None, typer.Option("--input-spec", help="Count what saturates in this input spec.")
+    ] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Recognise and check an event file of any size; show its processes and columns."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.event_files import describe_events
+    from naetrigger.training.data.formats.format import ReadOptions
+    from naetrigger.training.data.readers import open_events
+
+    source = open_events(file, ReadOptions(view=view, keep_bad=True), format)
+    with terminal.watching(silent=as_json, debug=debug) as watcher:
+        document = describe_events(source, input_spec, watcher.progress)
+    if as_json:
+        typer.echo(json.dumps(document))
+    else:
+        terminal.show_events(document)
+    return FAILED if document["problems"] else PASSED
+
+
+@data_app.command("convert")
+def data_convert(
+    files: Annotated[list[Path], typer.Argument(help="Event files of any known format.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .h5 .parquet .csv .txt.")],
+    to: Annotated[
+        str | None, typer.Option("--to", help="The format to write; default: by the suffix.")
+    ] = None,
+    format: FormatOption = None,
+    view: ViewOption = None,
+    process: Annotated[
+        list[str] | None,
+        typer.Option("--process", help="Processes to take, or the name of each file's."),
+    ] = None,
+    role: Annotated[
+        list[str] | None, typer.Option("--role", help="background or signal; for all, or each.")
+    ] = None,
+    branch: Annotated[
+        list[str] | None,
+        typer.Option("--branch", metavar="COLUMN=BRANCH", help="Of NanoAOD, as in data.branches."),
+    ] = None,
+    sort_objects: Annotated[
+        bool, typer.Option("--sort-objects", help="Sort trigger objects by falling pt.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check an event file and show its processes and columns."""
+    """Turn event files of any format into one of naetrigger's layout, or of another format."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
     from naetrigger.pipeline import terminal
-    from naetrigger.pipeline.listings import describe_events
+    from naetrigger.pipeline.event_files import named_branches
+    from naetrigger.training.data.convert import convert
+    from naetrigger.training.data.formats.format import ReadOptions
 
-    document = describe_events(file)
+    options = ReadOptions(
+        view=view, branches=named_branches(branch or []), sort_objects=sort_objects
+    )
+    with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:
+        done = convert(
+            files,
+            out,
+            to=to,
+            format_name=format,
+            options=options,
+            processes=process or (),
+            roles=role or (),
+            force=force,
+            progress=watcher.progress,
+        )
     if as_json:
-        typer.echo(json.dumps(document))
+        typer.echo(json.dumps({"file": str(out), "format": done.format, "events": done.events}))
         return
-    terminal.show_events(document)
+    counts = ", ".join(f"{name} {count}" for name, count in done.events.items())
+    typer.echo(f"{out}: {done.format}: {counts}")
+
+
+@data_app.command("generate")
+def data_generate(
+    process: Annotated[str, typer.Argument(help="What to simulate: naetrigger list processes.")],
+    events: Annotated[
+        int, typer.Option("--events", help="Rows to make: jets, or crossings of trigger views.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The HDF5 file to write.")],
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same rows.")] = 1,
+    view: Annotated[
+        str | None,
+        typer.Option("--view", help="jets, images, l1-objects or regions; default: by process."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes at work; default: one a core.")
+    ] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Simulate events of a process; interrupted, the same command goes on where it stopped."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.generating import available_cores, generate_file
+
+    with (
+        terminal.watching(silent=quiet or as_json, debug=debug) as watcher,
+        _resumable(out.with_name(out.name + ".parts")),
+    ):
+        summary = generate_file(
+            process, events, seed, out, view, workers or available_cores(), watcher.progress
+        )
+    if as_json:
+        typer.echo(json.dumps({"exit_status": PASSED, **summary}))
+    else:
+        line = "{file}: {rows} {what} of {process}, {megabytes} MB in {seconds} s; content sha256 "
+        typer.echo(summary["file"] if quiet else line.format(**summary) + summary["content_sha256"])
+    return PASSED
 
 
 @data_app.command("spec")
 def data_spec(
-    file: Annotated[Path, typer.Argument(help="A naetrigger HDF5 file or a CSV file.")],
+    file: Annotated[Path, typer.Argument(help="An event file of any known format.")],
     offline: Annotated[
         list[str] | None,
         typer.Option("--offline", help="COLUMN=log or COLUMN=log1p: what the host does to it."),
@@ -327,7 +442,7 @@ def data_spec(
 ) -> None:
     """Print an input spec derived from a file's background, to be kept and edited."""
     OPTIONS.debug = debug
-    from naetrigger.pipeline.listings import derived_spec, offline_steps
+    from naetrigger.pipeline.event_files import derived_spec, offline_steps
 
     typer.echo(derived_spec(file, name, offline_steps(offline or [])), nl=False)
 

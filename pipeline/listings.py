@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-import numpy as np
-
-from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.events import Events, read_events
+from naetrigger.contracts.events import Events, open_events_file, process_names, read_group
 from naetrigger.contracts.score import SCORES
 from naetrigger.firmware_configs.board import board_names, load_board
-from naetrigger.firmware_configs.input_spec import (
-    Offline,
-    derive_input_spec,
-    input_spec_names,
-    load_input_spec,
-)
+from naetrigger.firmware_configs.input_spec import input_spec_names, load_input_spec
 from naetrigger.firmware_configs.shipped import shipped_names
 from naetrigger.pipeline.engines import ENGINES
 from naetrigger.pipeline.recipe import load_recipe
-from naetrigger.training.data.readers import read_csv, shipped_samples, source_path
+from naetrigger.training.data.readers import shipped_samples, source_path
 from naetrigger.training.data.settings import DataSettings
-from naetrigger.training.settings import ObjectiveSettings
+from naetrigger.training.settings import ObjectiveBase, ObjectiveSettings
+from naetrigger.training.simulate.processes import PROCESSES
 
 Rows = list[tuple[str, str]]
 
@@ -43,7 +34,18 @@ def _inputs() -> Rows:
 
 def _objectives() -> Rows:
     union = typing.get_args(typing.get_args(ObjectiveSettings)[0])
-    return [(kind.model_fields["name"].default, _first_line(kind.__doc__)) for kind in union]
+    return [
+        (kind.model_fields["name"].default, f"{_first_line(kind.__doc__)} {_offers(kind)}")
+        for kind in union
+    ]
+
+
+def _offers(kind: type[ObjectiveBase]) -> str:
+    """Its scores, and how each reaches the hardware."""
+    ways = (
+        f"{s}: {'by regression alone' if why else 'hardware'}" for s, why in kind.offers.items()
+    )
+    return f"[{'; '.join(ways)}]"
 
 
 def _engines() -> Rows:
@@ -55,14 +57,19 @@ def _scores() -> Rows:
 
 
 def _samples() -> Rows:
-    return [(name, ", ".join(e.process for e in _sample(name))) for name in shipped_samples()]
+    return [(name, ", ".join(e.process for e in _of_sample(name))) for name in shipped_samples()]
+
+
+def _processes() -> Rows:
+    views = {name: ", ".join(process.views) for name, process in PROCESSES.items()}
+    return [(name, f"{p.description} [{views[name]}]") for name, p in PROCESSES.items()]
 
 
 def _signals() -> Rows:
     return [
         (event.process, str(event.attributes.get("description", "")))
         for name in shipped_samples()
-        for event in _sample(name)
+        for event in _of_sample(name)
         if event.role == "signal"
     ]
 
@@ -75,76 +82,15 @@ LISTINGS: dict[str, Callable[[], Rows]] = {
     "engines": _engines,
     "scores": _scores,
     "samples": _samples,
+    "processes": _processes,
     "signals": _signals,
 }
 
 
-def describe_events(path: Path) -> dict[str, Any]:
-    """Processes, columns and ranges of an event file, which is checked on the way."""
-    return {"file": str(path), "processes": [_describe(events) for events in _read(path)]}
-
-
-def derived_spec(path: Path, name: str, offline: Mapping[str, Offline]) -> str:
-    """The YAML of an input spec derived from the background of a file."""
-    backgrounds = [events for events in _read(path) if events.role == "background"]
-    if not backgrounds:
-        raise InputError(f"{path}: holds no background to derive an input spec from")
-    events = backgrounds[0]
-    unknown = sorted(set(offline) - set(events.columns))
-    if unknown:
-        raise InputError(f"--offline {unknown[0]}: not a column ({', '.join(events.columns)})")
-    spec = derive_input_spec(
-        name,
-        events.columns,
-        events.values,
-        offline=offline,
-        source=f"derived from {len(events)} events of {events.process} in {path.name}",
-    )
-    return spec.to_yaml()
-
-
-def offline_steps(options: list[str]) -> dict[str, Offline]:
-    """COLUMN=STEP options as a mapping."""
-    steps: dict[str, Offline] = {}
-    for option in options:
-        column, _, step = option.rpartition("=")
-        if not column or step not in typing.get_args(Offline):
-            known = ", ".join(typing.get_args(Offline))
-            raise InputError(f"--offline {option}: expected COLUMN=STEP, a step of {known}")
-        steps[column] = typing.cast(Offline, step)
-    return steps
-
-
-def _read(path: Path) -> list[Events]:
-    if path.suffix == ".csv":
-        return [read_csv(path, path.stem, "background")]
-    return read_events(path)
-
-
-def _sample(name: str) -> list[Events]:
-    return read_events(source_path(DataSettings(source=name)))
-
-
-def _describe(events: Events) -> dict[str, Any]:
-    tables = ((events.columns, events.values), (events.context_columns, events.context))
-    return {
-        "process": events.process,
-        "role": events.role,
-        "events": len(events),
-        "sum_of_weights": float(events.weights.sum()),
-        "columns": [
-            {
-                "name": name,
-                "context": columns is events.context_columns,
-                "min": float(np.min(x)),
-                "median": float(np.median(x)),
-                "max": float(np.max(x)),
-            }
-            for columns, table in tables
-            for name, x in zip(columns, table.T, strict=True)
-        ],
-        "attributes": dict(events.attributes),
-    }
+def _of_sample(name: str) -> list[Events]:
+    """The processes of a shipped sample, without their rows."""
+    with open_events_file(source_path(DataSettings(source=name))) as file:
+        return [read_group(file[process], slice(0, 0)) for process in process_names(file)]
 
 
 def _first_line(text: str | None) -> str:

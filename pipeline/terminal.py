@@ -27,11 +27,13 @@ from rich.table import Table
 
 from naetrigger.contracts import progress
 from naetrigger.contracts.manifest import Manifest
+from naetrigger.pipeline.event_files import readable
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.validation.report.schema import Report
 
 LINE_EVERY_SECONDS = 15.0
 REFRESH_SECONDS = 0.1
+MAX_ATTRIBUTE = 300  # characters
 PIPE_WIDTH = 1000  # of a table that goes into a pipe or a file
 
 
@@ -270,16 +272,51 @@ def show_table(title: str, columns: list[str], rows: list[list[object]]) -> None
 
 def show_events(document: Mapping[str, Any]) -> None:
     """What an event file holds."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"format: {document['format']}, {document['format_title']}", markup=False)
+    for note in document["notes"]:
+        console.print(f"note: {note}", markup=False)
+    _show_attributes(document["attributes"])
     for process in document["processes"]:
-        show_table(
-            f"{process['process']} ({process['role']}): {process['events']} events, "
-            f"sum of weights {process['sum_of_weights']:.6g}",
-            ["column", "use", "min", "median", "max"],
+        _show_process(process)
+    for problem in document["problems"]:
+        console.print(f"problem: {problem}", markup=False)
+
+
+def _show_process(process: Mapping[str, Any]) -> None:
+    sampled = process["median_of"] < process["events"]
+    show_table(
+        f"{process['process']} ({process['role']}): {process['events']} events, "
+        f"sum of weights {process['sum_of_weights']:.6g}, "
+        f"effective events {process['effective_events']:.6g}",
+        ["column", "use", "unit", "min", "median of a sample" if sampled else "median", "max"],
+        [
             [
-                [c["name"], "context" if c["context"] else "input", c["min"], c["median"], c["max"]]
-                for c in process["columns"]
-            ],
+                c["name"],
+                "context" if c["context"] else "input",
+                c["unit"] or "-",
+                c["min"],
+                c["median"],
+                c["max"],
+            ]
+            for c in process["columns"]
+        ],
+    )
+    if sampled:
+        Console(highlight=False).print(
+            f"medians: of {process['median_of']} rows, evenly spread", markup=False
         )
+    _show_attributes(process["attributes"])
+    for note in process["notes"]:
+        Console(highlight=False, soft_wrap=True).print(f"note: {note}", markup=False)
+
+
+def _show_attributes(attributes: Mapping[str, Any]) -> None:
+    """Where events come from; long ones, lists and mappings are left to --json."""
+    for name, value in attributes.items():
+        text = readable(str(value))
+        if len(text) <= MAX_ATTRIBUTE and text[:1] not in ("[", "{"):
+            Console(highlight=False, soft_wrap=True).print(f"{name}: {text}", markup=False)
 
 
 def peak_memory_mb() -> float:

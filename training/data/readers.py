@@ -1,25 +1,162 @@
-"""Events from files: naetrigger's own HDF5, the shipped samples, and CSV."""
+"""Events from files of any known format, one interface for all: stream them, or read a source.
+
+for events in open_events(path).chunks():
+    ...
+"""
 
 from __future__ import annotations
 
-import csv
-import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError, suggestion
-from naetrigger.contracts.events import Events, read_events
-from naetrigger.training.data.settings import DataSettings
+from naetrigger.contracts.events import Events, concatenated
+from naetrigger.training.data.formats import FORMATS
+from naetrigger.training.data.formats.format import (
+    CHUNK_ROWS,
+    Description,
+    Format,
+    ProcessSummary,
+    ReadOptions,
+    head,
+    reading,
+)
+from naetrigger.training.data.formats.hdf5_file import is_hdf5, opened
+from naetrigger.training.data.settings import FILE_SUFFIXES, DataSettings
+
+SUFFIX_FORMATS = {
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".root": "nanoaod",
+    ".h5": "naetrigger",
+    ".hdf5": "naetrigger",
+}
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """A file of events, described and ready to be streamed."""
+
+    path: Path
+    format_name: str
+    format: Format
+    options: ReadOptions
+    description: Description
+
+    @property
+    def processes(self) -> tuple[ProcessSummary, ...]:
+        return self.description.processes
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.description.columns
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        return self.description.units
+
+    @property
+    def n_events(self) -> int | None:
+        """Events of all processes; None where only reading can tell."""
+        counts = [process.events for process in self.processes]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    def chunks(self, only: str | None = None, size: int = CHUNK_ROWS) -> Iterator[Events]:
+        """Events of one process at a time, in constant memory, checked unless keep_bad.
+
+        only : one process alone
+        """
+        rows = dict.fromkeys((process.name for process in self.processes), 0)
+        options = replace(self.options, only=only)
+        with reading(self.path, self.format.title):
+            for events in self.format.chunks(self.path, options, size):
+                first = rows.get(events.process, 0)
+                rows[events.process] = first + len(events)
+                if only in (None, events.process) and len(events):
+                    yield events if options.keep_bad else events.check(str(self.path), first)
+
+    def read(self, process: str, limit: int | None = None) -> Events:
+        """All events of one process, or its first ones; no more of the file is read than that."""
+        known = [summary.name for summary in self.processes]
+        if process not in known:
+            raise InputError(
+                f"{self.path}: no process '{process}'{suggestion(process, known)} "
+                f"(has {', '.join(known)})"
+            )
+        parts, count = [], 0
+        for events in self.chunks(process):
+            left = len(events) if limit is None else limit - count
+            parts.append(events.select(np.arange(left)) if left < len(events) else events)
+            count += len(parts[-1])
+            if count == limit:
+                break
+        if not parts:
+            raise InputError(f"{self.path}: {process}: holds no events")
+        return concatenated(parts)
+
+
+def open_events(
+    path: Path, options: ReadOptions | None = None, format_name: str | None = None
+) -> EventSource:
+    """Recognise a file by its content, or take it for the format named, and describe it.
+
+    Raises InputError for a file that is missing, damaged or of no known layout, and MissingExtra
+    where its format needs a package that is not installed.
+    """
+    options = options or ReadOptions()
+    name = format_name or recognise(path)
+    if name not in FORMATS:
+        raise InputError(f"no format '{name}'{suggestion(name, FORMATS)} ({', '.join(FORMATS)})")
+    if not path.is_file():
+        raise InputError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    with reading(path, FORMATS[name].title):
+        description = FORMATS[name].describe(path, options)
+    return EventSource(path, name, FORMATS[name], options, description)
+
+
+def recognise(path: Path) -> str:
+    """The name of a file's format; InputError where it has none that is known."""
+    if not path.is_file():
+        raise InputError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    for name, format in FORMATS.items():
+        if format.recognise(path):
+            return name
+    if is_hdf5(path):
+        with opened(path) as file:
+            raise InputError(
+                f"{path}: HDF5, but of no known layout: holds {', '.join(file) or 'nothing'}; "
+                "docs/formats.md shows the layouts"
+            )
+    by_suffix = SUFFIX_FORMATS.get(path.suffix.lower())
+    if by_suffix and (by_suffix == "csv" or head(path)):
+        return by_suffix  # its reader says what is wrong
+    if not head(path):
+        raise InputError(f"{path}: is empty")
+    raise InputError(f"{path}: is in none of the known formats ({', '.join(FORMATS)})")
 
 
 def read_source(settings: DataSettings) -> tuple[Events, list[Events]]:
-    """(background, signals) as the settings name them, checked for NaN and bad weights."""
-    if settings.is_csv:
-        return _read_csv_source(settings)
-    return _read_hdf5_source(settings)
+    """(background, signals) as the settings name them, checked for NaN and bad weights.
+
+    Of the background no more than `max_background` events are read, of a signal `max_signal`.
+    """
+    source = _open(settings, source_path(settings), settings.background, "background")
+    name = _background(source, settings)
+    background = replace(source.read(name, settings.max_background), role="background")
+    if isinstance(settings.signals, dict):
+        signals = [
+            _signal_of_file(settings, signal, Path(path))
+            for signal, path in settings.signals.items()
+        ]
+    else:
+        signals = _signals_of_source(source, settings, name)
+    for signal in signals:
+        _require_same_columns(background, signal, source.path)
+    return background, signals
 
 
 def source_files(settings: DataSettings) -> dict[str, Path]:
@@ -32,14 +169,14 @@ def source_files(settings: DataSettings) -> dict[str, Path]:
 
 def source_path(settings: DataSettings) -> Path:
     """The path of the source; InputError for an unknown sample."""
-    if settings.kind != "shipped":
+    if not settings.is_shipped:
         return Path(settings.source)
     names = shipped_samples()
     if settings.source not in names:
         raise InputError(
             f"data.source: no shipped sample '{settings.source}'"
             f"{suggestion(settings.source, names)} (there are {', '.join(names)}; "
-            "or give the path of a .h5 or .csv file)"
+            f"or give a path that ends in {' '.join(FILE_SUFFIXES)})"
         )
     return _data_folder() / f"{settings.source}.h5"
 
@@ -53,170 +190,75 @@ def _data_folder() -> Path:
     return Path(str(resources.files("naetrigger.training.data")))
 
 
-def _read_hdf5_source(settings: DataSettings) -> tuple[Events, list[Events]]:
-    path = source_path(settings)
-    samples = {sample.process: sample for sample in read_events(path)}
-    backgrounds = [name for name, sample in samples.items() if sample.role == "background"]
-    if settings.background is None and len(backgrounds) != 1:
-        raise InputError(
-            f"{path}: holds {len(backgrounds)} processes of role background "
-            f"({', '.join(backgrounds)}); name one as data.background"
-        )
-    background = settings.background or backgrounds[0]
-    signals = settings.signals
-    if signals is None:
-        roles = {name: sample.role for name, sample in samples.items() if name != background}
-        signals = tuple(name for name, role in roles.items() if role == "signal")
-    for name in (background, *signals):
-        if name not in samples:
-            raise InputError(
-                f"{path}: no process '{name}'{suggestion(name, samples)} (has {', '.join(samples)})"
-            )
-    if background in signals:
-        raise InputError(f"data.signals: '{background}' is the background")
-    return samples[background], [samples[name] for name in signals]
-
-
-def _read_csv_source(settings: DataSettings) -> tuple[Events, list[Events]]:
-    path = Path(settings.source)
-    background = read_csv(path, settings.background or path.stem, "background", settings)
-    signals = []
-    files = settings.signals if isinstance(settings.signals, dict) else {}
-    for name, file in files.items():
-        signal = read_csv(Path(file), name, "signal", settings)
-        if set(signal.columns) != set(background.columns):
-            differ = sorted(set(signal.columns) ^ set(background.columns))
-            raise InputError(
-                f"{file}: must have the columns of {path}; in one of them alone: "
-                f"{', '.join(differ)}"
-            )
-        signals.append(signal)
-    return background, signals
-
-
-def read_csv(path: Path, process: str, role: str, settings: DataSettings | None = None) -> Events:
-    """Events of a CSV file whose first line names the columns.
-
-    Two columns are taken out where they are present: weights (else 1) and event ids (else the
-    row's number). Everything else is a value. Errors name line and column.
-    """
-    settings = settings or DataSettings()
-    names = _header(path)
-    table = _table(path, names)
-    values = [i for i, n in enumerate(names) if n not in _special(settings)]
-    weights = np.ones(len(table))
-    if settings.weight_column in names:
-        weights = table[:, names.index(settings.weight_column)]
-    ids = np.arange(len(table), dtype=np.uint64)
-    if settings.event_id_column in names:
-        ids = _event_ids(path, names, settings.event_id_column)
-    return Events(
+def _open(settings: DataSettings, path: Path, process: str | None, role: str) -> EventSource:
+    options = ReadOptions(
         process=process,
         role=role,
-        columns=tuple(names[i] for i in values),
-        values=table[:, values].astype(np.float32),
-        weights=weights,
-        event_ids=ids,
-        attributes={"source": path.name},
-    ).check(str(path))
+        view=settings.view,
+        branches=settings.branches or {},
+        weight_column=settings.weight_column,
+        event_id_column=settings.event_id_column,
+        sort_objects=settings.sort_objects,
+    )
+    return open_events(path, options, settings.format)
 
 
-def _special(settings: DataSettings) -> tuple[str, str]:
-    return settings.weight_column, settings.event_id_column
-
-
-def _header(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            line = file.readline(1_000_000)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error})") from error
-    if not line.strip():
-        raise InputError(f"{path}: is empty; the first line must name the columns")
-    names = [name.strip() for name in next(csv.reader([line]))]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or "" in names:
+def _background(source: EventSource, settings: DataSettings) -> str:
+    names = [process.name for process in source.processes if process.role == "background"]
+    if settings.background is not None:
+        return settings.background
+    if len(names) != 1:
         raise InputError(
-            f"{path}: line 1: every column needs a name of its own"
-            + (f" ({', '.join(repr(name) for name in twice)} stands twice)" if twice else "")
+            f"{source.path}: holds {len(names)} processes of role background "
+            f"({', '.join(names)}); name one as data.background"
         )
-    if all(_is_number(name) for name in names):
+    return names[0]
+
+
+def _signals_of_source(
+    source: EventSource, settings: DataSettings, background: str
+) -> list[Events]:
+    names = settings.signals
+    if names is None:
+        names = tuple(
+            process.name
+            for process in source.processes
+            if process.role == "signal" and process.name != background
+        )
+    if background in names:
+        raise InputError(f"data.signals: '{background}' is the background")
+    return [replace(source.read(name, settings.max_signal), role="signal") for name in names]
+
+
+def _signal_of_file(settings: DataSettings, name: str, path: Path) -> Events:
+    """The process of that name, or the only signal of the file, or its only process."""
+    source = _open(settings, path, name, "signal")
+    known = [process.name for process in source.processes]
+    signals = [process.name for process in source.processes if process.role == "signal"]
+    candidates = [name] if name in known else signals if len(signals) == 1 else known
+    if len(candidates) != 1:
         raise InputError(
-            f"{path}: line 1 holds numbers; the first line must name the columns, as in "
-            "'pt,eta,mass'"
+            f"data.signals.{name}: {path} holds {', '.join(known)}; call the signal by the name "
+            "that it has there"
         )
-    return names
+    events = source.read(candidates[0], settings.max_signal)
+    return replace(events, process=name, role="signal")
 
 
-def _table(path: Path, names: list[str]) -> npt.NDArray[np.float64]:
-    """All numbers, shape (N, columns); numpy's fast reader, and a slow look for what is wrong."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            file.readline()
-            if not file.readline().strip():
-                raise InputError(f"{path}: holds no events below its first line")
-        table = np.loadtxt(
-            path, delimiter=",", skiprows=1, ndmin=2, comments=None, encoding="utf-8-sig"
-        )
-    except ValueError as error:
-        raise InputError(_first_problem(path, names) or f"{path}: {error}") from error
-    if table.shape[1] != len(names):
-        raise InputError(_first_problem(path, names) or f"{path}: {table.shape[1]} columns")
-    if not np.isfinite(table).all():
-        raise InputError(_first_problem(path, names) or f"{path}: holds NaN or infinity")
-    return table
-
-
-def _event_ids(path: Path, names: list[str], column: str) -> npt.NDArray[np.uint64]:
-    """Read apart from the table: a float64 cannot hold every 64-bit id."""
-    try:
-        ids = np.loadtxt(
-            path,
-            dtype=np.uint64,
-            delimiter=",",
-            skiprows=1,
-            ndmin=1,
-            comments=None,
-            usecols=names.index(column),
-            encoding="utf-8-sig",
-        )
-    except (ValueError, OverflowError) as error:
+def _require_same_columns(background: Events, signal: Events, source: Path) -> None:
+    """Refuse a signal that lacks a column of the background, has more, or in another unit."""
+    first = (*background.columns, *background.context_columns)
+    second = (*signal.columns, *signal.context_columns)
+    differ = sorted(set(background.columns) - set(second) | set(signal.columns) - set(first))
+    if differ:
         raise InputError(
-            f"{path}: column '{column}' must hold whole numbers from 0 to 2**64-1 ({error})"
-        ) from error
-    return ids
-
-
-def _first_problem(path: Path, names: list[str]) -> str:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        next(reader)
-        for fields in reader:
-            where = f"{path}: line {reader.line_num}"
-            if not fields:
-                continue
-            if len(fields) != len(names):
-                return f"{where}: expected {len(names)} columns ({', '.join(names)}), got " + str(
-                    len(fields)
-                )
-            for name, text in zip(names, fields, strict=True):
-                if not _is_number(text):
-                    if len(names) == 1 and any(mark in name for mark in ";\t"):
-                        return f"{path}: line 1: columns must be separated by commas"
-                    return f"{where}: column '{name}': must be a number, got '{text[:40]}'"
-                if not math.isfinite(float(text)):
-                    return (
-                        f"{where}: column '{name}': must be a finite number, got '{text.strip()}'; "
-                        "remove or repair such rows"
-                    )
-    return ""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+            f"{signal.process}: must have the columns of {source}; in one of them alone: "
+            f"{', '.join(differ)}"
+        )
+    for name in background.columns:
+        units = background.unit_of(name), signal.unit_of(name)
+        if all(units) and units[0] != units[1]:
+            raise InputError(
+                f"{signal.process}: column '{name}' is in {units[1]}, in the background in "
+                f"{units[0]}; convert one of the files (naetrigger data convert)"
+            )

@@ -7,10 +7,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from naetrigger.contracts.errors import suggestion
 from naetrigger.contracts.settings import Settings
 from naetrigger.firmware_configs.feature import Format, Offline
 from naetrigger.firmware_configs.offline_steps import Step
 
+FORMAT_NAMES = (
+    "naetrigger",
+    "particles-40mhz",
+    "calo-regions",
+    "top-tagging",
+    "lhco",
+    "nanoaod",
+    "parquet",
+    "global-trigger",
+    "csv",
+)
+FILE_SUFFIXES = (".csv", ".h5", ".hdf5", ".hdf", ".parquet", ".pq", ".root", ".txt", ".dat")
 PROCESS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -52,17 +65,17 @@ class DataSettings(Settings):
     """Events of one background and any number of signals."""
 
     source: str = "jets"
-    """A shipped sample by name, or the path of a naetrigger HDF5 file or of a CSV file.
+    """A shipped sample by name, or the path of a file in any format of docs/formats.md.
 
-    A CSV file holds the background; its first line names the columns.
+    A file of one process (CSV, parquet, test vectors ...) holds the background.
     """
 
     background: ProcessName | None = None
-    """The background process; default: the only one of that role in an HDF5 file, or the name
-    of the CSV file."""
+    """The background process; default: the only one of that role in the source. A file that does
+    not name its one process is called so; default: the file's name."""
 
     signals: tuple[ProcessName, ...] | dict[ProcessName, str] | None = None
-    """Signals of the HDF5 file by name (default: all), or `{name: path of a CSV file}`.
+    """Signals of the source by name (default: all), or `{name: path of a file}`, in any format.
 
     No training stage ever reads them: they are written into the test sample alone.
     """
@@ -70,11 +83,22 @@ class DataSettings(Settings):
     columns: tuple[str, ...] | None = Field(None, min_length=1)
     """The model's inputs in order; default: those of the input spec, else all value columns."""
 
+    format: str | None = None
+    """The format of source and signals; default: recognised from each file's content."""
+
+    view: str | None = None
+    """What a row is read as, where the format offers several: of top-tagging `images` or
+    `substructure`, of NanoAOD `fat-jets` or `l1-objects`."""
+
+    branches: dict[str, str] | None = Field(None, min_length=1)
+    """Of a NanoAOD file: `{column: branch}` or `{column: branch[index]}`."""
+
     weight_column: str = "weight"
-    """Column of a CSV file with positive event weights, where there is one."""
+    """Column of a table (CSV, parquet, branches) with positive event weights, where there is
+    one."""
 
     event_id_column: str = "event_id"
-    """Column of a CSV file with integer ids, where there is one; rows of one event share theirs."""
+    """Column of a table with integer ids, where there is one; rows of one event share theirs."""
 
     input_spec: str = "auto"
     """A shipped input spec by name, the path of one, or `auto`: derived from the training
@@ -125,13 +149,11 @@ class DataSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.is_csv and isinstance(self.signals, tuple) and self.signals:
-            raise ValueError("a CSV source takes signals as {name: path of a CSV file}")
-        if not self.is_csv and isinstance(self.signals, dict):
-            raise ValueError(
-                f"signals as {{name: file}} go with a source that ends in .csv, got "
-                f"'{self.source}'; an HDF5 source takes a list of its processes"
-            )
+        if self.source.endswith(".csv") and isinstance(self.signals, tuple) and self.signals:
+            raise ValueError("a CSV source takes signals as {name: path of a file}")
+        if self.format is not None and self.format not in FORMAT_NAMES:
+            near = suggestion(self.format, FORMAT_NAMES)
+            raise ValueError(f"no format '{self.format}'{near} ({', '.join(FORMAT_NAMES)})")
         if self.input_spec != "auto" and self.offline:
             raise ValueError("offline goes with input_spec: auto; a spec states its own steps")
         if self.input_spec != "auto" and self.steps:
@@ -141,17 +163,11 @@ class DataSettings(Settings):
         return self
 
     @property
-    def kind(self) -> Literal["csv", "hdf5", "shipped"]:
-        """How the source is read."""
-        if self.is_csv:
-            return "csv"
-        return "hdf5" if self.source.endswith((".h5", ".hdf5")) else "shipped"
-
-    @property
     def has_two_specs(self) -> bool:
         """Whether the student has inputs of its own."""
         return self.student_input_spec not in (None, self.input_spec)
 
     @property
-    def is_csv(self) -> bool:
-        return self.source.endswith(".csv")
+    def is_shipped(self) -> bool:
+        """Whether the source is the name of a shipped sample, not the path of a file."""
+        return not self.source.endswith(FILE_SUFFIXES)

@@ -9,8 +9,14 @@ import pytest
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events, write_events
-from naetrigger.training.data.readers import read_csv, read_source, source_files
+from naetrigger.training.data.formats.format import ReadOptions
+from naetrigger.training.data.readers import open_events, read_source, source_files
 from naetrigger.training.data.settings import DataSettings
+
+
+def read_csv(path: Path, process: str, role: str) -> Events:
+    return open_events(path, ReadOptions(process=process, role=role)).read(process)
+
 
 HEADER = "pt,eta,weight,event_id\n"
 

@@ -1,0 +1,106 @@
+"""Trigger objects in a table: checked, sorted, and taken from Events in the order of a layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from naetrigger.contracts.errors import InputError, suggestion
+from naetrigger.contracts.events import HARDWARE_UNIT, Events
+from naetrigger.contracts.trigger_objects import (
+    COLUMNS,
+    KINDS,
+    OBJECTS,
+    UNITS,
+    to_hardware,
+    to_physical,
+)
+
+# The place of each object and of the next one of its kind.
+_PAIRS = [
+    (i, i + 1) for i in range(len(OBJECTS) - 1) if OBJECTS[i][:2] == OBJECTS[i + 1][:2] != "me"
+]
+_FIRST, _SECOND = (np.array(places) for places in zip(*_PAIRS, strict=True))
+
+
+def check(objects: npt.NDArray[Any], path: Path, first_row: int) -> None:
+    """Refuse what no list of trigger objects can hold.
+
+    objects : (N, 19, 3), pt, eta, phi. Raises InputError with the row of the file and the object:
+    NaN or infinite, negative pt, an absent object (pt 0) with eta or phi, or pt that rises.
+    """
+    pt = objects[:, :, 0]
+    bad = ~np.isfinite(objects).all(axis=2)
+    _refuse(bad, "hold NaN or infinity", "remove or repair these rows", path, first_row)
+    _refuse(pt < 0, "have negative pt", "remove or repair these rows", path, first_row)
+    absent = pt == 0
+    absent &= (objects[:, :, 1] != 0) | (objects[:, :, 2] != 0)
+    _refuse(absent, "have pt 0 but eta or phi", "absent objects are all zero", path, first_row)
+    rising = np.zeros(pt.shape, bool)
+    rising[:, _SECOND] = pt[:, _SECOND] > pt[:, _FIRST]
+    remedy = "sort them first, or read with sort_objects"
+    _refuse(rising, "are harder than the one before", remedy, path, first_row)
+
+
+def hardest_first(objects: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Objects (N, 19, 3) sorted by falling pt within each kind, equal ones in their order."""
+    ordered = objects.copy()
+    start = 0
+    for kind in KINDS:
+        part = objects[:, start : start + kind.count]
+        order = np.argsort(-part[:, :, 0].astype(np.float64), axis=1, kind="stable")
+        ordered[:, start : start + kind.count] = np.take_along_axis(part, order[:, :, None], axis=1)
+        start += kind.count
+    return ordered
+
+
+def physical_objects(events: Events) -> npt.NDArray[np.float64]:
+    """GeV, 1, rad of the 57 columns of events, shape (N, 19, 3)."""
+    values, hardware = _columns(events)
+    physical = to_physical(values) if hardware else values
+    return physical.reshape(-1, len(OBJECTS), 3).astype(np.float64)
+
+
+def hardware_objects(events: Events) -> npt.NDArray[np.int64]:
+    """Hardware integers of the 57 columns of events, shape (N, 19, 3)."""
+    values, hardware = _columns(events)
+    integers = values if hardware else to_hardware(values)
+    if not np.array_equal(integers, np.rint(integers)):
+        raise InputError(f"{events.process}: unit 'hw', but not all values are whole numbers")
+    return integers.reshape(-1, len(OBJECTS), 3).astype(np.int64)
+
+
+def _columns(events: Events) -> tuple[npt.NDArray[np.float32], bool]:
+    """The 57 columns, and whether they are hardware integers."""
+    known = (*events.columns, *events.context_columns)
+    for name in COLUMNS:
+        if name not in known:
+            raise InputError(
+                f"{events.process}: no column '{name}'{suggestion(name, known)}; this format holds "
+                "trigger objects (met_pt ... jet10_phi)"
+            )
+    values = events.values
+    if events.columns != COLUMNS:
+        values = np.stack([events.column(name) for name in COLUMNS], axis=1)
+    units = {events.unit_of(name) for name in COLUMNS}
+    if units == {HARDWARE_UNIT}:
+        return values, True
+    stated = tuple(events.unit_of(name) for name in COLUMNS)
+    if stated != UNITS and units != {""}:
+        raise InputError(
+            f"{events.process}: units of trigger objects must be GeV, 1, rad or all 'hw', "
+            f"got {', '.join(sorted(units))}"
+        )
+    return values, False
+
+
+def _refuse(bad: npt.NDArray[np.bool_], what: str, remedy: str, path: Path, first_row: int) -> None:
+    if bad.any():
+        row, place = np.argwhere(bad)[0]
+        raise InputError(
+            f"{path}: {int(bad.sum())} objects {what}, the first in row {first_row + row}, "
+            f"{OBJECTS[place]}; {remedy}"
+        )
