@@ -7,11 +7,9 @@ a run dies at, the next one finds out from these how far it came.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
+from naetrigger.contracts.lock import lock
 from naetrigger.contracts.manifest import (
     NAME,
     Manifest,
@@ -59,7 +58,7 @@ def open_run(root: Path) -> Manifest:
 def locked(root: Path) -> Iterator[None]:
     """Hold a run folder for this process; EnvironmentProblem names the process that holds it.
 
-    The lock is the kernel's, so it ends with its process; pid and host are there for the message.
+    The lock ends with its process.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -67,22 +66,12 @@ def locked(root: Path) -> Iterator[None]:
         raise InputError(
             f"{root}: cannot be made a folder ({error.strerror}); choose another with --out"
         ) from error
-    with (root / LOCK).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise EnvironmentProblem(
-                f"{root}: another run works here ({file.read().strip() or 'just started'}); "
-                "wait for it, or choose another folder with --out"
-            ) from error
-        file.truncate(0)
-        file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
-        try:
-            yield
-        finally:
-            file.truncate(0)
+    taken = (
+        f"{root}: another run works here ({{holder}}); wait for it, or choose another folder with "
+        "--out"
+    )
+    with lock(root / LOCK, taken):
+        yield
 
 
 def write_recipe(root: Path, text: str) -> None:

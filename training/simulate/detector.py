@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from naetrigger.training.simulate.pythia import Floats, Integers, Particles
+from naetrigger.training.simulate.particles import Floats, Integers, Particles
 
 TRACKER_ETA = 2.5
 CALORIMETER_ETA = 5.0

@@ -1,14 +1,8 @@
 """Large-radius jets and the eight substructure inputs of CMS-MLG-24-002 (arXiv:2510.02168).
 
-Jets: anti-kt, R = 0.8 (arXiv:0802.1189, FastJet arXiv:1111.6097), massless constituents. With
-z_i = pT_i / sum pT and dR_ij the distance in (eta, phi), over the constituents of one jet:
-
-tau_N          N-subjettiness, beta = 1, one-pass kt axes (arXiv:1011.2268, 1108.2701)
-EFP1           sum_ij z_i z_j dR_ij, the energy flow polynomial of one edge (arXiv:1712.07124)
-C2             e3 e1 / e2^2 with e_n summed over n-tuples, beta = 0.5 (arXiv:1305.0007)
-axes           sqrt of the eigenvalues of the pT^2-weighted (eta, phi) covariance, and
-pTD            sqrt(sum pT^2) / sum pT (both CMS-PAS-JME-13-002)
-soft-drop m    Cambridge/Aachen, z_cut = 0.1, beta = 0 (arXiv:1402.2657)
+Jets: anti-kt, R = 0.8 (arXiv:0802.1189, FastJet arXiv:1111.6097), massless constituents. tau_N is
+N-subjettiness, beta = 1, one-pass kt axes (arXiv:1011.2268, 1108.2701), from FastJet contrib; the
+other observables are those of :mod:`shapes`.
 """
 
 from __future__ import annotations
@@ -22,7 +16,8 @@ import numpy.typing as npt
 
 from naetrigger.contracts.errors import MissingExtra
 from naetrigger.training.simulate.detector import Candidates
-from naetrigger.training.simulate.pythia import Floats, Integers
+from naetrigger.training.simulate.particles import Floats, Integers, around
+from naetrigger.training.simulate.shapes import shapes
 
 try:
     import awkward as ak
@@ -34,8 +29,6 @@ except ModuleNotFoundError as error:
 RADIUS = 0.8
 # Subjets of one jet can be up to 2 R apart; with R itself some would be merged with the beam.
 RECLUSTERING_RADIUS = 10.0
-C2_BETA = 0.5
-SOFT_DROP_Z_CUT = 0.1
 COLUMNS = ("tau2", "tau3", "efp1", "c2", "axis_major", "axis_minor", "ptd", "msd")
 UNITS = ("1", "1", "1", "1", "1", "1", "1", "GeV")
 CONTEXT_COLUMNS = ("jet_pt", "jet_eta", "jet_mass", "tau1")
@@ -90,8 +83,11 @@ class Jets:
         ends = np.cumsum(self.counts)
         for phi, start, end in zip(self.phi, ends - self.counts, ends, strict=True):
             rows = slice(start, end)
-            around = np.mod(self.constituents.phi[rows] - phi + np.pi, 2 * np.pi) - np.pi
-            yield self.constituents.pt[rows], self.constituents.eta[rows], around
+            yield (
+                self.constituents.pt[rows],
+                self.constituents.eta[rows],
+                around(self.constituents.phi[rows], phi),
+            )
 
 
 @dataclass(frozen=True)
@@ -152,12 +148,10 @@ def substructure(jets: Jets) -> Substructure:
     definition = fastjet.JetDefinition(fastjet.cambridge_algorithm, RECLUSTERING_RADIUS)
     sequence = fastjet.ClusterSequence(momenta(jets.constituents, jets.counts), definition)
     tau1, tau2, tau3 = n_subjettiness(sequence).T
-    shapes = [
-        (efp1(pt, eta, phi), c2(pt, eta, phi), *axes(pt, eta, phi), ptd(pt))
-        for pt, eta, phi in jets.each()
-    ]
+    members = jets.constituents
+    phi = around(members.phi, np.repeat(jets.phi, jets.counts))
     return Substructure(
-        values=np.column_stack([tau2, tau3, np.asarray(shapes), soft_drop_mass(sequence)]),
+        values=np.column_stack([tau2, tau3, shapes(members.pt, members.eta, phi, jets.counts)]),
         context=np.column_stack([jets.pt, jets.eta, jets.mass, tau1]),
     )
 
@@ -172,48 +166,6 @@ def n_subjettiness(sequence: Any) -> Floats:
         R0=RADIUS,
     )
     return np.asarray(ak.to_numpy(taus), dtype=np.float64).reshape(-1, 3)
-
-
-def soft_drop_mass(sequence: Any) -> Floats:
-    """Mass of the groomed jet in GeV, shape (N,); rounding below zero is set to zero."""
-    groomed = sequence.exclusive_jets_softdrop_grooming(
-        njets=1, beta=0.0, symmetry_cut=SOFT_DROP_Z_CUT, R0=RADIUS
-    )
-    mass: Floats = np.maximum(ak.to_numpy(groomed.msoftdrop).astype(np.float64), 0)
-    return mass
-
-
-def distances(eta: Floats, phi: Floats) -> Floats:
-    """dR of each pair, shape (P, P)."""
-    return np.hypot(eta[:, None] - eta, phi[:, None] - phi)
-
-
-def efp1(pt: Floats, eta: Floats, phi: Floats) -> float:
-    """sum_ij z_i z_j dR_ij; constituents of shape (P,), as in the functions below."""
-    z = pt / pt.sum()
-    return float(z @ distances(eta, phi) @ z)
-
-
-def c2(pt: Floats, eta: Floats, phi: Floats, beta: float = C2_BETA) -> float:
-    """e3 e1 / e2^2; NaN when e2 is zero."""
-    z = pt / pt.sum()
-    theta = distances(eta, phi) ** beta
-    e2 = z @ theta @ z / 2
-    # Each triangle is counted six times, and sum_k z_k theta_ik theta_kj is a matrix product.
-    e3 = z @ (theta * ((theta * z) @ theta)) @ z / 6
-    return float(e3 / e2**2) if e2 > 0 else float("nan")
-
-
-def axes(pt: Floats, eta: Floats, phi: Floats) -> tuple[float, float]:
-    """Major and minor width of the jet in (eta, phi)."""
-    covariance = np.cov(np.stack([eta, phi]), aweights=pt**2, ddof=0)
-    minor, major = np.sqrt(np.maximum(np.linalg.eigvalsh(covariance), 0))
-    return float(major), float(minor)
-
-
-def ptd(pt: Floats) -> float:
-    """sqrt(sum pT^2) / sum pT: 1 for one constituent, 1/sqrt(P) for P equal ones."""
-    return float(np.sqrt(np.sum(pt**2)) / pt.sum())
 
 
 def momenta(candidates: Candidates, counts: Integers) -> Any:

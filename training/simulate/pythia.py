@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError, MissingExtra, NaetriggerError
-from naetrigger.training.simulate.processes import DARK_HADRONS, DARK_MATTER
+from naetrigger.training.simulate.dark_sector import DARK_HADRONS, DARK_MATTER
+from naetrigger.training.simulate.particles import (
+    DarkHadrons,
+    Floats,
+    Integers,
+    Mask,
+    Particles,
+    TopQuarks,
+)
 
 try:
     # A path left by another Pythia points to data of the wrong version; every init would fail.
@@ -22,54 +29,30 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra(str(error.name), "generate") from error
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-
 BEAMS = ("Beams:eCM=13000",)
 NEUTRINOS = (12, 14, 16)
+TOP, W_BOSON = 6, 24
 MAX_SEED = 900_000_000  # Pythia's own limit
 
 
 @dataclass(frozen=True)
-class DarkHadrons:
-    """Dark hadrons at their production, P of them, in the order of their events.
+class Record:
+    """Whole event records of a batch, flattened; P entries.
 
-    event : (P,) index of the event within its batch
-    pt : (P,) GeV; eta, phi : (P,)
-    invisible : (P,) decayed to stable dark matter
+    event : (P,) index of the event; first : (P,) row of the first entry of the same event
+    daughters : first and last daughter of each entry, counted within its event; 0 for none
     """
 
     event: Integers
-    pt: Floats
-    eta: Floats
-    phi: Floats
-    invisible: npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Particles:
-    """Visible final-state particles of a batch of events, P of them, in the order of their events.
-
-    weights : (n_events,) event weights as Pythia gives them
-    event : (P,) index of the event within the batch
-    pdg_id, charge : (P,), charge in units of e
-    pt, energy : (P,) GeV; eta, phi : (P,)
-    dark_hadrons : empty unless the process has a hidden sector
-    """
-
-    weights: Floats
-    event: Integers
+    first: Integers
     pdg_id: Integers
-    charge: Floats
-    pt: Floats
-    eta: Floats
-    phi: Floats
-    energy: Floats
-    dark_hadrons: DarkHadrons
+    daughters: tuple[Integers, ...]
+    momentum: dict[str, Floats]
 
-    @property
-    def n_events(self) -> int:
-        return len(self.weights)
+    def daughter(self, rows: Integers, which: int) -> Integers:
+        """Rows of the first (0) or last (1) daughter of each entry."""
+        found: Integers = self.first[rows] + self.daughters[which][rows]
+        return found
 
 
 class EventGenerator:
@@ -97,35 +80,32 @@ class EventGenerator:
         events = self._pythia.nextBatch(n_events)
         record, counts = events.prt, ak.to_numpy(ak.num(events.prt.id))
         flat = ak.flatten(record)
-        event = np.repeat(np.arange(len(counts)), counts)
-        first = np.repeat(np.cumsum(counts) - counts, counts)
-        pdg_id = ak.to_numpy(flat.id).astype(np.int64)
-        momentum = {
-            name: ak.to_numpy(flat.p[name]).astype(np.float64) for name in ("px", "py", "pz", "e")
-        }
-        species = np.abs(pdg_id)
-
+        made = Record(
+            event=np.repeat(np.arange(len(counts)), counts),
+            first=np.repeat(np.cumsum(counts) - counts, counts),
+            pdg_id=ak.to_numpy(flat.id).astype(np.int64),
+            daughters=tuple(
+                ak.to_numpy(flat[name]).astype(np.int64) for name in ("daughter1", "daughter2")
+            ),
+            momentum={
+                name: ak.to_numpy(flat.p[name]).astype(np.float64)
+                for name in ("px", "py", "pz", "e")
+            },
+        )
+        species = np.abs(made.pdg_id)
         visible = (ak.to_numpy(flat.status) > 0) & ~np.isin(species, NEUTRINOS + DARK_MATTER)
-        pt, eta, phi = pt_eta_phi(momentum, visible)
-        is_dark = np.isin(species, DARK_HADRONS)
-        dark_pt, dark_eta, dark_phi = pt_eta_phi(momentum, is_dark)
-        daughter = first[is_dark] + ak.to_numpy(flat.daughter1)[is_dark]
+        pt, eta, phi = pt_eta_phi(made.momentum, visible)
         return Particles(
             weights=ak.to_numpy(events.info.weights[:, 0]).astype(np.float64),
-            event=event[visible],
-            pdg_id=pdg_id[visible],
-            charge=self._charges(pdg_id[visible]),
+            event=made.event[visible],
+            pdg_id=made.pdg_id[visible],
+            charge=self._charges(made.pdg_id[visible]),
             pt=pt,
             eta=eta,
             phi=phi,
-            energy=momentum["e"][visible],
-            dark_hadrons=DarkHadrons(
-                event=event[is_dark],
-                pt=dark_pt,
-                eta=dark_eta,
-                phi=dark_phi,
-                invisible=np.isin(species[daughter], DARK_MATTER),
-            ),
+            energy=made.momentum["e"][visible],
+            dark_hadrons=dark_hadrons(made),
+            top_quarks=top_quarks(made),
         )
 
     def cross_section_mb(self) -> float:
@@ -136,6 +116,31 @@ class EventGenerator:
         ids, index = np.unique(pdg_id, return_inverse=True)
         charges = [self._pythia.particleData.charge(int(i)) for i in ids]
         return np.asarray(charges, dtype=np.float64)[index]
+
+
+def dark_hadrons(record: Record) -> DarkHadrons:
+    """All dark hadrons of a batch."""
+    is_dark: Mask = np.isin(np.abs(record.pdg_id), DARK_HADRONS)
+    pt, eta, phi = pt_eta_phi(record.momentum, is_dark)
+    daughter = record.daughter(np.flatnonzero(is_dark), 0)
+    invisible = np.isin(np.abs(record.pdg_id[daughter]), DARK_MATTER)
+    return DarkHadrons(record.event[is_dark], pt, eta, phi, invisible)
+
+
+def top_quarks(record: Record) -> TopQuarks:
+    """The tops of a batch whose W decays to quarks."""
+    species = np.abs(record.pdg_id)
+    tops = np.flatnonzero(species == TOP)
+    tops = tops[species[record.daughter(tops, 0)] != TOP]  # the last copy of each, which decays
+    pair = np.stack([record.daughter(tops, 0), record.daughter(tops, 1)])
+    w_first = species[pair[0]] == W_BOSON
+    w, down = np.where(w_first, pair[0], pair[1]), np.where(w_first, pair[1], pair[0])
+    while len(w) and (copied := species[record.daughter(w, 0)] == W_BOSON).any():
+        w = np.where(copied, record.daughter(w, 0), w)
+    quarks = np.stack([down, record.daughter(w, 0), record.daughter(w, 1)], axis=1)
+    quarks = quarks[species[quarks[:, 1]] < TOP]
+    _, eta, phi = pt_eta_phi(record.momentum, quarks)
+    return TopQuarks(record.event[quarks[:, 0]], eta, phi)
 
 
 def version() -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-import awkward as ak
 import fastjet
 import numpy as np
 import pytest
 
-from naetrigger.training.simulate import jets
+from naetrigger.training.simulate import jets, shapes
 from naetrigger.training.simulate.detector import Candidates
 from naetrigger.training.simulate.jets import Jets
 
@@ -51,14 +50,14 @@ def random_jets(n=40, seed=5):
 
 
 def test_ptd_of_known_jets():
-    assert jets.ptd(np.array([7.0])) == pytest.approx(1)
-    assert jets.ptd(np.full(16, 3.0)) == pytest.approx(1 / 4)
-    assert jets.ptd(np.array([3.0, 1.0])) == pytest.approx(np.sqrt(10) / 4)
+    assert shapes.ptd(np.array([7.0])) == pytest.approx(1)
+    assert shapes.ptd(np.full(16, 3.0)) == pytest.approx(1 / 4)
+    assert shapes.ptd(np.array([3.0, 1.0])) == pytest.approx(np.sqrt(10) / 4)
 
 
 def test_efp1_of_two_particles_counts_both_orders():
     pt, eta, phi = np.array([3.0, 1.0]), np.array([0.1, 0.4]), np.array([0.2, 0.6])
-    assert jets.efp1(pt, eta, phi) == pytest.approx(2 * 0.75 * 0.25 * 0.5)
+    assert shapes.efp1(pt, eta, phi) == pytest.approx(2 * 0.75 * 0.25 * 0.5)
 
 
 def test_efp1_of_three_particles():
@@ -67,11 +66,11 @@ def test_efp1_of_three_particles():
     by_hand = 2 * (
         z[0] * z[1] * np.sqrt(0.10) + z[0] * z[2] * np.sqrt(0.17) + z[1] * z[2] * np.sqrt(0.25)
     )
-    assert jets.efp1(pt, eta, phi) == pytest.approx(by_hand)
+    assert shapes.efp1(pt, eta, phi) == pytest.approx(by_hand)
 
 
 def test_c2_of_two_particles_is_zero():
-    assert jets.c2(np.array([3.0, 1.0]), np.array([0.0, 0.3]), np.zeros(2)) == pytest.approx(0)
+    assert shapes.c2(np.array([3.0, 1.0]), np.array([0.0, 0.3]), np.zeros(2)) == pytest.approx(0)
 
 
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
@@ -79,7 +78,7 @@ def test_c2_of_equilateral_triangle(beta):
     # e2 = 3 (1/9) d^beta, e3 = (1/27) d^(3 beta)
     side = 0.2
     eta, phi = np.array([0, side, side / 2]), np.array([0, 0, side * np.sqrt(3) / 2])
-    assert jets.c2(np.ones(3), eta, phi, beta) == pytest.approx(side**beta / 3)
+    assert shapes.c2(np.ones(3), eta, phi, beta) == pytest.approx(side**beta / 3)
 
 
 def test_c2_of_three_particles_from_its_definition():
@@ -90,16 +89,16 @@ def test_c2_of_three_particles_from_its_definition():
     }
     e2 = sum(pt[i] * pt[j] * t for (i, j), t in theta.items())
     e3 = np.prod(pt) * np.prod(list(theta.values()))
-    assert jets.c2(pt, eta, phi) == pytest.approx(e3 * pt.sum() / e2**2)
+    assert shapes.c2(pt, eta, phi) == pytest.approx(e3 * pt.sum() / e2**2)
 
 
 def test_c2_is_undefined_for_one_direction():
-    assert np.isnan(jets.c2(np.ones(3), np.full(3, 0.2), np.full(3, 0.1)))
+    assert np.isnan(shapes.c2(np.ones(3), np.full(3, 0.2), np.full(3, 0.1)))
 
 
 def test_axes_of_two_particles():
     # Weights pT^2 = 9 : 1, so the variance is 0.9 x 0.1 x distance^2.
-    major, minor = jets.axes(np.array([3.0, 1.0]), np.array([0.1, 0.4]), np.array([0.2, 0.6]))
+    major, minor = shapes.axes(np.array([3.0, 1.0]), np.array([0.1, 0.4]), np.array([0.2, 0.6]))
     assert major == pytest.approx(0.3 * 0.5)
     assert minor == pytest.approx(0, abs=1e-8)
 
@@ -108,20 +107,30 @@ def test_axes_of_two_particles():
 def test_axes_of_a_rotated_cross(angle):
     arms = np.array([[0.4, -0.4, 0, 0], [0, 0, 0.1, -0.1]])
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    major, minor = jets.axes(np.full(4, 5.0), *(rotation @ arms))
+    major, minor = shapes.axes(np.full(4, 5.0), *(rotation @ arms))
     assert (major, minor) == pytest.approx((0.4 / np.sqrt(2), 0.1 / np.sqrt(2)))
 
 
-def test_c2_agrees_with_fastjet_contrib():
-    made = random_jets()
+def test_c2_and_soft_drop_agree_with_fastjet_contrib():
+    made = random_jets(200)
     parts = candidates(*made)
     sequence = fastjet.ClusterSequence(
         jets.momenta(parts, [len(pt) for pt, _, _ in made]),
-        fastjet.JetDefinition(fastjet.cambridge_algorithm, 10.0),
+        fastjet.JetDefinition(fastjet.cambridge_algorithm, jets.RECLUSTERING_RADIUS),
     )
-    expected = sequence.exclusive_jets_energy_correlator(njets=1, beta=0.5, func="c2")
-    got = [jets.c2(*jet) for jet in made]
-    np.testing.assert_allclose(got, ak.to_numpy(expected), rtol=1e-5)
+    c2 = sequence.exclusive_jets_energy_correlator(njets=1, beta=0.5, func="c2")
+    groomed = sequence.exclusive_jets_softdrop_grooming(
+        njets=1, beta=0.0, symmetry_cut=0.1, R0=jets.RADIUS
+    )
+    observed = jets.substructure(as_jets(*made)).values
+    np.testing.assert_allclose(observed[:, jets.COLUMNS.index("c2")], c2.to_numpy(), rtol=1e-5)
+    # A single massless constituent is left where grooming goes all the way: sqrt of rounding.
+    np.testing.assert_allclose(
+        observed[:, jets.COLUMNS.index("msd")],
+        groomed.msoftdrop.to_numpy(),
+        rtol=1e-5,
+        atol=1e-3,
+    )
 
 
 def test_tau_of_three_separate_particles():
@@ -148,7 +157,7 @@ def test_tau_falls_with_the_number_of_axes_and_is_near_the_best_axes():
     # Axes restricted to particle directions can be searched in full. Free axes can do better; the
     # one-pass search ends in a local minimum, which may lie above the best restricted pair.
     for (pt, eta, phi), found in zip(made, tau2, strict=True):
-        distance = jets.distances(eta, phi)
+        distance = np.hypot(eta[:, None] - eta, phi[:, None] - phi)
         restricted = min(
             np.sum(pt * np.minimum(distance[i], distance[j]))
             for i, j in itertools.combinations(range(len(pt)), 2)

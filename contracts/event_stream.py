@@ -1,0 +1,227 @@
+"""Writing event files of any size: blocks of rows go to disk as they come.
+
+The layout is that of :mod:`events`; only a block of each process is ever in memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from naetrigger.contracts.errors import EnvironmentProblem, InputError
+from naetrigger.contracts.events import FORMAT, HARDWARE_UNIT, VERSION, Events
+
+ROWS_PER_BLOCK = 4096
+COMPRESSION = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
+CACHE_BYTES = 64 * 2**20
+ARRAYS = ("values", "weights", "event_ids", "context")
+
+
+class EventWriter:
+    """Appends rows to the processes of one file; made by :func:`event_writer`."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self._processes: dict[str, _Process] = {}
+
+    def append(self, events: Events) -> None:
+        """Add rows; the first ones of a process settle its columns, units, role and attributes.
+
+        All-hardware rows are stored as 16-bit integers, signed; InputError for one that is none.
+        """
+        if events.process not in self._processes:
+            self._processes[events.process] = _Process(self._file, events)
+        self._processes[events.process].append(events)
+
+    def describe(self, process: str, attributes: Mapping[str, str | int | float]) -> None:
+        """Add attributes to a process that are known when its rows are."""
+        self._file[process].attrs.update(attributes)
+
+    def finish(self) -> None:
+        """Write the rows that are still waiting for a full block."""
+        for process in self._processes.values():
+            process.flush(everything=True)
+        self._file.attrs["processes"] = list(self._processes)
+
+
+@contextmanager
+def event_writer(path: Path, attributes: Mapping[str, str] | None = None) -> Iterator[EventWriter]:
+    """A writer for one file, which appears whole or not at all.
+
+    Raises EnvironmentProblem where the disk is full, InputError where the file cannot be made.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        raw = partial.open("w+b", buffering=0)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        with raw:
+            target = _Target(raw)
+            try:
+                with h5py.File(target, "w", rdcc_nbytes=CACHE_BYTES) as file:
+                    file.attrs.update({"format": FORMAT, "version": VERSION, **(attributes or {})})
+                    writer = EventWriter(file)
+                    yield writer
+                    writer.finish()
+            except Exception:
+                target.check(path)  # what the library makes of a failed write explains nothing
+                raise
+            target.check(path)
+            os.fsync(raw.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class _Process:
+    """The datasets of one process, and the rows waiting for the next block."""
+
+    def __init__(self, file: h5py.File, first: Events) -> None:
+        self._first = first
+        self._group = file.create_group(first.process)
+        self._group.attrs.update({**first.attributes, "role": first.role})
+        self._group.attrs["process"] = first.process
+        self._integers = bool(first.units) and set(first.units) == {HARDWARE_UNIT}
+        self._waiting: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ARRAYS}
+        self._rows = 0
+        for name in ARRAYS:
+            self._create(name, self._stored(name, getattr(first, name)[:0]))
+        for name, columns, units in (
+            ("values", first.columns, first.units),
+            ("context", first.context_columns, first.context_units),
+        ):
+            self._group[name].attrs["columns"] = list(columns)
+            if units:
+                self._group[name].attrs["units"] = list(units)
+
+    def _create(self, name: str, like: npt.NDArray[Any]) -> None:
+        rest = like.shape[1:]
+        self._group.create_dataset(
+            name,
+            shape=(0, *rest),
+            maxshape=(None, *rest),
+            dtype=like.dtype,
+            chunks=(ROWS_PER_BLOCK, *(max(n, 1) for n in rest)),
+            **COMPRESSION,
+        )
+
+    def append(self, events: Events) -> None:
+        for what in ("role", "columns", "context_columns", "units", "context_units"):
+            if getattr(events, what) != getattr(self._first, what):
+                raise InputError(
+                    f"{events.process}: {what} changed from {getattr(self._first, what)} to "
+                    f"{getattr(events, what)} within one file"
+                )
+        for name in ARRAYS:
+            self._waiting[name].append(self._stored(name, getattr(events, name)))
+        self._rows += len(events)
+        self.flush()
+
+    def flush(self, everything: bool = False) -> None:
+        """Write all full blocks, or all rows."""
+        rows = self._rows if everything else self._rows // ROWS_PER_BLOCK * ROWS_PER_BLOCK
+        if not rows:
+            return
+        for name in ARRAYS:
+            waiting = np.concatenate(self._waiting[name])
+            dataset = self._group[name]
+            start = len(dataset)
+            dataset.resize(start + rows, axis=0)
+            dataset[start:] = waiting[:rows]
+            self._waiting[name] = [waiting[rows:]]
+        self._rows -= rows
+
+    def _stored(self, name: str, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The rows in the type they are stored in."""
+        if name != "values" or not self._integers:
+            return rows
+        whole = rows.astype(np.int16)
+        bad = np.argwhere(whole != rows)
+        if len(bad):
+            row, column = bad[0]
+            raise InputError(
+                f"{self._first.process}: column '{self._first.columns[column]}' is in hardware "
+                f"units and holds {rows[row, column]}; expected a whole number of 16 bits, signed"
+            )
+        return whole
+
+
+class _Target(io.RawIOBase):
+    """A file in which writing never fails, but is remembered to have failed.
+
+    Where a write fails inside the HDF5 library, as on a full disk, the library cannot close its
+    file and takes the process down with it.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._error: OSError | None = None
+
+    def check(self, path: Path) -> None:
+        """Raise what went wrong."""
+        if self._error is None:
+            return
+        if self._error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise EnvironmentProblem(
+                f"{path}: no space left to write it ({self._error.strerror}); nothing half-written "
+                "is left behind. Make room and start again"
+            ) from self._error
+        raise EnvironmentProblem(f"{path}: cannot be written ({self._error})") from self._error
+
+    def write(self, data: Any) -> int:
+        if self._error is None:
+            try:
+                rest = memoryview(data).cast("B")
+                while len(rest):
+                    rest = rest[self._file.write(rest) :]
+            except OSError as error:
+                self._error = error
+        return len(data)
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        view[:] = bytes(len(view))
+        self._file.readinto(buffer)
+        return len(view)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return int(self._file.seek(offset, whence))
+        except OSError as error:
+            self._error = self._error or error
+            return offset
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return int(self._file.truncate(size))
+        except OSError as error:
+            self._error = self._error or error
+            return size or 0
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except (OSError, ValueError) as error:
+            self._error = self._error or (error if isinstance(error, OSError) else None)
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True

@@ -1,0 +1,206 @@
+"""Generating a file of events: chunks by worker processes, then put together.
+
+Finished chunks lie in ``FILE.parts/``, so what was interrupted goes on where it stopped. The rows
+of a file are those of chunks 0, 1, 2, ... up to the number asked for: the same whatever the number
+of workers, and whatever was killed on the way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from naetrigger.contracts.errors import InputError, NaetriggerError
+from naetrigger.contracts.event_stream import event_writer
+from naetrigger.contracts.lock import lock
+from naetrigger.contracts.manifest import write_atomically
+from naetrigger.contracts.progress import Progress, Silent
+from naetrigger.training.simulate import assembly
+from naetrigger.training.simulate.chunks import Order, chunk_path, describe, load_chunk, order
+from naetrigger.training.simulate.processes import process_named
+from naetrigger.training.simulate.sample import CITATION, LABEL
+from naetrigger.training.simulate.views import check_view, layout
+from naetrigger.training.simulate.workers import Alone, Workers, working
+
+ORDER_FILE = "order.json"
+LOCK_FILE = ".lock"
+GIVE_UP_EVENTS = 20_000  # without a single row
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a finished generation holds."""
+
+    rows: int
+    events: int
+    chunks: int
+
+
+def generate(
+    process: str,
+    rows: int,
+    seed: int,
+    path: Path,
+    view: str | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+    chunk_events: int | None = None,
+) -> Made:
+    """Simulate `rows` rows of a process and write them to `path`.
+
+    rows : jets for jet views, bunch crossings for trigger views
+    chunk_events : generated events a chunk; part of what the rows depend on
+
+    Raises InputError for what cannot be asked for, EnvironmentProblem for a full disk, a file that
+    another process works on, or a worker that died; finished chunks are kept.
+    """
+    wanted = checked_order(process, rows, seed, path, view, workers, chunk_events)
+    layout(wanted.view)  # names a missing extra before anything starts
+    folder = path.with_name(path.name + ".parts")
+    with claimed(folder, wanted):
+        counts = make_chunks(wanted, rows, folder, workers, progress or Silent())
+        made = Made(rows, wanted.events * len(counts), len(counts))
+        assembly.check_space(path, folder, len(counts))
+        with event_writer(path, {"label": LABEL, "citation": CITATION}) as writer:
+            assembly.assemble(wanted, rows, folder, counts, writer, progress or Silent())
+    shutil.rmtree(folder, ignore_errors=True)
+    return made
+
+
+def checked_order(
+    process: str,
+    rows: int,
+    seed: int,
+    path: Path,
+    view: str | None,
+    workers: int,
+    chunk_events: int | None = None,
+) -> Order:
+    """The order, if it can be carried out."""
+    found = process_named(process)
+    view = found.views[0] if view is None else view
+    check_view(process, found, view)
+    for name, value, low, high in (
+        ("--events", rows, 1, 10**10),
+        ("--workers", workers, 1, 1024),
+        ("--seed", seed, 0, MAX_SEED),
+    ):
+        if not low <= value <= high:
+            raise InputError(f"{name}: must be {low} to {high}, got {value}")
+    if path.exists():
+        raise InputError(f"{path}: exists already; delete it or choose another file")
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: no such folder")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path.parent}: may not be written to; choose another place")
+    return order(process, view, seed, chunk_events)
+
+
+@contextmanager
+def claimed(folder: Path, wanted: Order) -> Iterator[None]:
+    """Hold the folder of parts, which must be empty or of the same order."""
+    target = str(folder).removesuffix(".parts")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made a folder ({error.strerror})") from error
+    taken = f"{target}: another process generates it ({{holder}}); wait for it, or choose another"
+    with lock(folder / LOCK_FILE, taken):
+        note = folder / ORDER_FILE
+        if note.exists() and note.read_text(encoding="utf-8").strip() != describe(wanted):
+            raise InputError(
+                f"{folder}: holds parts made with other settings ({_difference(note, wanted)}); "
+                "finish them with those, or delete the folder, or choose another file"
+            )
+        write_atomically(note, describe(wanted) + "\n")
+        for left in folder.glob("*.partial"):  # of a write that a kill cut short
+            left.unlink()
+        yield
+
+
+def _difference(note: Path, wanted: Order) -> str:
+    """What the settings of the parts have instead."""
+    try:
+        theirs = json.loads(note.read_text(encoding="utf-8"))
+        ours = wanted.document()
+        differ = [name for name in ours if theirs.get(name) != ours[name]]
+        short = [f"{n} {theirs.get(n)}, not {ours[n]}" for n in differ if n in vars(wanted)]
+        return "; ".join(short) or ", ".join(differ)
+    except (OSError, ValueError, AttributeError):
+        return f"{note.name} cannot be read"
+
+
+def make_chunks(
+    wanted: Order, rows: int, folder: Path, count: int, progress: Progress
+) -> list[int]:
+    """Make all chunks that are missing; the rows of chunks 0, 1, ... that reach `rows`."""
+    counts = existing(folder)
+    label = f"{wanted.process}: {layout(wanted.view).rows}"
+    progress.start(label, rows)
+    progress.update(min(_leading_rows(counts), rows))
+    if _enough(counts, rows):
+        return _used(counts, rows)
+    with working(wanted, folder, count) as workers:
+        while not _enough(counts, rows):
+            _begin(workers, counts, rows)
+            for number in workers.finished():
+                counts[number] = len(load_chunk(chunk_path(folder, number)))
+            kept = min(sum(counts.values()), rows)
+            progress.update(kept, generated=float(len(counts) * wanted.events))
+            if not kept and len(counts) * wanted.events >= GIVE_UP_EVENTS:
+                raise NaetriggerError(
+                    f"{wanted.process}: none of {len(counts) * wanted.events} events has anything "
+                    f"to show as {wanted.view}"
+                )
+    return _used(counts, rows)
+
+
+def existing(folder: Path) -> dict[int, int]:
+    """Rows of the chunks that are there, by number; damaged ones are removed, to be made again."""
+    counts = {}
+    for path in sorted(folder.glob("chunk-*.npz")):
+        try:
+            counts[int(path.stem.removeprefix("chunk-"))] = len(load_chunk(path))
+        except (NaetriggerError, ValueError):
+            path.unlink()
+    return counts
+
+
+def _begin(workers: Workers | Alone, counts: dict[int, int], rows: int) -> None:
+    """Give the next missing chunks to idle workers, but none that will not be needed."""
+    mean = sum(counts.values()) / len(counts) if counts else 0.0
+    number = 0
+    while workers.idle:
+        while number in counts or number in workers.in_work:
+            number += 1
+        expected = sum(counts.values()) + len(workers.in_work) * mean
+        if workers.in_work and expected >= rows:
+            return
+        workers.begin(number)
+
+
+def _leading_rows(counts: dict[int, int]) -> int:
+    """Rows of chunks 0, 1, ... before the first that is missing."""
+    total = number = 0
+    while number in counts:
+        total += counts[number]
+        number += 1
+    return total
+
+
+def _enough(counts: dict[int, int], rows: int) -> bool:
+    return _leading_rows(counts) >= rows
+
+
+def _used(counts: dict[int, int], rows: int) -> list[int]:
+    """Rows of the chunks that the file is made of, in order."""
+    used: list[int] = []
+    while sum(used) < rows:
+        used.append(counts[len(used)])
+    return used
