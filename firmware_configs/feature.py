@@ -8,7 +8,7 @@ step: none, a logarithm, or a table. An angle is centred: ((x - offset + P/2) mo
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -80,24 +80,30 @@ class Feature(Settings):
             raise ValueError(f"'{self.name}': an angle takes no offline step")
         return self
 
-    @cached_property
+    @property
     def scale(self) -> Scale | None:
         """Its scale in hardware, where it has one."""
         if self.lsb is None or self.bits is None:
             return None
-        return Scale(
-            unit=self.unit,
-            lsb=self.lsb,
-            bits=self.bits,
-            signed=self.signed,
-            period=self.period,
-            round=self.round,
-        )
+        return _scale(self.unit, self.lsb, self.bits, self.signed, self.period, self.round)
 
     @property
     def table_fixed(self) -> Fixed | None:
         """Format of the table's entries."""
         return parse_fixed(self.table_type) if self.table_type else None
+
+
+@lru_cache(maxsize=4096)
+def _scale(
+    unit: str,
+    lsb: float,
+    bits: int,
+    signed: bool,
+    period: int | None,
+    round: Literal["floor", "nearest"],
+) -> Scale:
+    """One object for all the pixels of a grid."""
+    return Scale(unit=unit, lsb=lsb, bits=bits, signed=signed, period=period, round=round)
 
 
 def offline_step(x: Floats, step: str, name: str, first_row: int = 0) -> Floats:

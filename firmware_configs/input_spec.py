@@ -149,6 +149,13 @@ class InputSpec(Settings):
             columns = step.apply(columns, self.scales)
         return np.stack([columns[name] for name in self.columns], axis=1)
 
+    def model_copy(self, **options: Any) -> InputSpec:
+        """As pydantic's; what follows from the fields is worked out anew."""
+        copy = super().model_copy(**options)
+        for name in ("source_columns", "scales"):
+            copy.__dict__.pop(name, None)
+        return copy
+
     def to_yaml(self) -> str:
         """The text that load_input_spec reads back, a feature a line."""
         document = self.model_dump(mode="json", exclude={"features", "sources", "steps"})

@@ -32,14 +32,14 @@ def looked_up(feature: Feature, x: Floats, first_row: int = 0) -> Floats:
     words, scale, fixed = _words(feature), feature.scale, feature.table_fixed
     assert scale is not None
     assert fixed is not None
-    n = x.astype(np.int64)
-    wrong = (n != x) | (n < scale.low) | (n > scale.high)
+    wrong = ~((x == np.floor(x)) & (x >= scale.low) & (x <= scale.high))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InputError(
             f"column '{feature.name}': its table takes whole numbers from {scale.low} to "
             f"{scale.high}, row {first_row + row} holds {x[row]}"
         )
+    n = x.astype(np.int64)
     return fixed.real(words[(n % (1 << scale.bits)) >> _dropped(feature)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -20,44 +21,66 @@ MAX_DEPTH = 50
 
 
 # libyaml reads a spec of 1600 inputs in a tenth of the time
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _UniqueKeyLoader(_SafeLoader):  # type: ignore[misc]
-    """A safe loader that refuses a key written twice."""
+class _Open:
+    """A mapping or sequence that is being read."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        if len(mapping) != len(node.value):
-            raise InputError(self._twice(node))
-        return mapping
+    def __init__(self, is_mapping: bool) -> None:
+        self.items: list[Any] = []
+        self.is_mapping = is_mapping
 
-    def _twice(self, node: Any) -> str:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                return f"key '{key}' stands twice (again in line {key_node.start_mark.line + 1})"
-            seen.add(key)
-        return "a key stands twice"
+    def value(self) -> Any:
+        if not self.is_mapping:
+            return self.items
+        return dict(zip(self.items[::2], self.items[1::2], strict=True))
 
 
-def _refuse_aliases_and_depth(text: str) -> None:
-    """Without recursion, so before anything is built: a parser written in C has no guard."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_SafeLoader):
+def _document(text: str) -> Any:
+    """The one document of a YAML text, without recursion: a deeply nested one breaks C parsers.
+
+    No tags, no aliases, no key twice.
+    """
+    opened: list[_Open] = [_Open(is_mapping=False)]
+    for event in yaml.parse(text, Loader=_PARSER):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if tag := getattr(event, "tag", None):
+            raise yaml.YAMLError(f"line {line}: tags ({tag}) are not read here")
         match event:
             case yaml.events.ScalarEvent():
-                continue
+                _add(opened[-1], _scalar(event.value, event.implicit[0]), line)
             case yaml.events.AliasEvent():
-                line = event.start_mark.line + 1 if event.start_mark else 0
                 raise InputError(f"line {line}: YAML aliases (*name) are not read; write it out")
             case yaml.events.CollectionStartEvent():
-                depth += 1
+                opened.append(_Open(isinstance(event, yaml.events.MappingStartEvent)))
             case yaml.events.CollectionEndEvent():
-                depth -= 1
-        if depth > MAX_DEPTH:
-            raise yaml.YAMLError(f"nested more than {MAX_DEPTH} deep")
+                _add(opened[-2], opened.pop().value(), line)
+        if len(opened) > MAX_DEPTH:
+            raise yaml.YAMLError(f"line {line}: nested more than {MAX_DEPTH} deep")
+    documents = opened[0].items
+    if len(documents) > 1:
+        raise yaml.YAMLError(f"holds {len(documents)} documents instead of one")
+    return documents[0] if documents else None
+
+
+def _add(place: _Open, value: Any, line: int) -> None:
+    if place.is_mapping and len(place.items) % 2 == 0:
+        if isinstance(value, dict | list):
+            raise yaml.YAMLError(f"line {line}: a key must be one word")
+        if value in place.items[::2]:
+            raise InputError(f"key '{value}' stands twice (again in line {line})")
+    place.items.append(value)
+
+
+@lru_cache(maxsize=65536)
+def _scalar(text: str, is_plain: bool) -> Any:
+    """A scalar as YAML 1.1 reads it: quoted ones are text."""
+    if not is_plain:
+        return text
+    loader: Any = yaml.SafeLoader("")
+    tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+    return loader.construct_object(yaml.ScalarNode(tag, text))
 
 
 def parse_yaml(text: str, source: str) -> dict[str, Any]:
@@ -65,8 +88,7 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise InputError(f"{source}: {len(text)} characters are too many (at most {MAX_BYTES})")
     try:
-        _refuse_aliases_and_depth(text)
-        document = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506  (a SafeLoader)
+        document = _document(text)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
     except (yaml.YAMLError, RecursionError, TypeError, ValueError) as error:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from naetrigger.contracts.trigger_objects import KINDS, PT_LSB, ObjectKind
+from naetrigger.contracts.calo_regions import ET_LSB, MAX_ET
+from naetrigger.contracts.trigger_objects import KINDS, ObjectKind
 from naetrigger.firmware_configs.scale import Scale
 
-REGION = Scale(unit="GeV", lsb=PT_LSB, bits=10)
+REGION = Scale(unit="GeV", lsb=ET_LSB, bits=MAX_ET.bit_length())
 PIXEL = Scale(unit="1", lsb=2.0**-12, bits=12)
 
 _OBJECT = re.compile(r"(?P<kind>[A-Za-z]+)(?P<number>\d*)_(?P<quantity>pt|eta|phi)")
