@@ -11,7 +11,11 @@ import pytest
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events, read_events, write_events
+from naetrigger.firmware_configs.derive_spec import derive_input_spec
+from naetrigger.firmware_configs.digitise import digitise
 from naetrigger.firmware_configs.input_spec import load_input_spec
+from naetrigger.firmware_configs.offline_steps import BlockSum, grid_columns
+from naetrigger.firmware_configs.trigger_scales import trigger_scales
 from naetrigger.training.data.prepare import prepare
 from naetrigger.training.data.settings import DataSettings
 
@@ -154,3 +158,151 @@ def test_log_of_a_negative_value_names_process_and_column(tmp_path: Path) -> Non
     write_events(path, [events("qcd", "background", 500, 100.0, 0), bad])
     with pytest.raises(InputError, match="s: column 'b': log needs values above 0, row 7"):
         prepared(tmp_path, source=str(path), offline={"b": "log"})
+
+
+CELLS = grid_columns("pix", (4, 4))
+JETS = tuple(f"jet{i}_{q}" for i in (1, 2) for q in ("pt", "eta", "phi"))
+
+
+def images(process: str, role: str, n: int, seed: int, **changes: object) -> Events:
+    rng = np.random.default_rng(seed)
+    values = rng.poisson(rng.uniform(20, 200, (n, 16))).astype(np.float32)
+    ids = np.arange(n, dtype=np.uint64)
+    sample = Events(process, role, CELLS, values, np.ones(n), ids, units=("hw",) * 16)
+    return replace(sample, **changes)  # type: ignore[arg-type]
+
+
+def jets(n: int, seed: int) -> Events:
+    """Two jets in physical units, as a simulation gives them."""
+    rng = np.random.default_rng(seed)
+    x = np.zeros((n, 2, 3), np.float32)
+    x[:, :, 0] = -np.sort(-rng.exponential(60, (n, 2)), axis=1) + 1
+    x[:, :, 1] = rng.uniform(-5, 5, (n, 2))
+    x[:, :, 2] = rng.uniform(-np.pi, np.pi, (n, 2))
+    units = ("GeV", "1", "rad") * 2
+    ids = np.arange(n, dtype=np.uint64)
+    return Events("zb", "background", JETS, x.reshape(n, 6), np.ones(n), ids, units=units)
+
+
+def written(path: Path, *samples: Events) -> str:
+    write_events(path, samples)
+    return str(path)
+
+
+def jets_spec(folder: Path) -> str:
+    """A spec of both jets, in hardware integers."""
+    scales = trigger_scales(JETS)
+    integers = digitise(jets(500, 9), scales).events.values
+    spec = derive_input_spec("jets", JETS, integers, scales=scales)
+    (folder / "jets.yaml").write_text(spec.to_yaml())
+    return str(folder / "jets.yaml")
+
+
+def sums_spec(folder: Path, bits: int = 12) -> str:
+    scales = {cell: trigger_scales(CELLS)[cell].model_copy(update={"bits": bits}) for cell in CELLS}
+    steps = (BlockSum(shape=(4, 4), block=(2, 2)),)
+    values = images("qcd", "background", 500, 9).values
+    spec = derive_input_spec("sums", CELLS, values, scales=scales, steps=steps)
+    (folder / "sums.yaml").write_text(spec.to_yaml())
+    return str(folder / "sums.yaml")
+
+
+def test_physical_values_are_written_as_hardware_integers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = jets(1000, 1)
+    events.values[3, 0] = 5000.0
+    spec = jets_spec(tmp_path)
+    with caplog.at_level("WARNING", "naetrigger"):
+        out = prepared(tmp_path, source=written(tmp_path / "e.h5", events), input_spec=spec)
+    parts = [read_events(out / f"{name}.h5")[0] for name in ("train", "validation", "test")]
+    assert all(part.units == ("hw",) * 6 for part in parts)
+    values = np.concatenate([part.values for part in parts])
+    ids = np.concatenate([part.event_ids for part in parts])
+    expected = digitise(events, trigger_scales(JETS)).events.values
+    np.testing.assert_array_equal(values[np.argsort(ids)], expected)
+    counts = json.loads((out / "counts.json").read_text())
+    assert counts["digitised"] == {"zb": {"saturated": {"jet1_pt": 1}, "sorted_events": 0}}
+    assert "zb: 1 values are beyond the hardware range and saturate (jet1_pt: 1)" in caplog.text
+
+
+def test_columns_without_units_need_a_word(tmp_path: Path) -> None:
+    events = replace(jets(1000, 1), units=())
+    settings = {"source": written(tmp_path / "e.h5", events), "input_spec": jets_spec(tmp_path)}
+    with pytest.raises(InputError, match=r"'jet1_pt': states no unit.*data.units: physical"):
+        prepared(tmp_path, **settings)
+    prepare(DataSettings.model_validate(settings | {"units": "physical"}), tmp_path / "data")
+    assert set(read_events(tmp_path / "data" / "train.h5")[0].units) == {"hw"}
+    with pytest.raises(InputError, match="'jet1_pt': hardware integers are whole numbers"):
+        prepare(DataSettings.model_validate(settings | {"units": "hw"}), tmp_path / "data")
+
+
+def test_unsorted_objects_are_sorted_on_demand(tmp_path: Path) -> None:
+    events = jets(1000, 1)
+    events.values[::2] = events.values[::2][:, [3, 4, 5, 0, 1, 2]]
+    settings = {"source": written(tmp_path / "e.h5", events), "input_spec": jets_spec(tmp_path)}
+    with pytest.raises(InputError, match="not sorted by falling pT"):
+        prepared(tmp_path, **settings)
+    prepare(DataSettings.model_validate(settings | {"sort_objects": True}), tmp_path / "data")
+    (train,) = read_events(tmp_path / "data" / "train.h5")
+    assert np.all(train.column("jet1_pt") >= train.column("jet2_pt"))
+    counts = json.loads((tmp_path / "data" / "counts.json").read_text())
+    assert counts["digitised"]["zb"]["sorted_events"] > 400
+
+
+def test_hardware_integers_of_known_names_get_their_scales_from_auto(tmp_path: Path) -> None:
+    source = written(tmp_path / "e.h5", images("qcd", "background", 1000, 0))
+    out = prepared(
+        tmp_path,
+        source=source,
+        steps=[{"step": "sum", "shape": [4, 4], "block": [2, 2]}],
+    )
+    spec = load_input_spec(str(out / "input_spec.yaml"))
+    assert spec.columns == grid_columns("sum", (2, 2))
+    assert {feature.bits for feature in spec.features} == {14}
+    (train,) = read_events(out / "train.h5")
+    assert train.columns == CELLS
+    assert spec.inputs(train).shape == (len(train), 4)
+
+
+def test_a_student_with_inputs_of_its_own(tmp_path: Path) -> None:
+    source = written(
+        tmp_path / "e.h5", images("qcd", "background", 1000, 0), images("top", "signal", 99, 1)
+    )
+    out = prepared(tmp_path, source=source, student_input_spec=sums_spec(tmp_path))
+    teacher = load_input_spec(str(out / "input_spec.yaml"))
+    student = load_input_spec(str(out / "student_input_spec.yaml"))
+    assert (teacher.columns, student.source_columns) == (CELLS, CELLS)
+    (train,) = read_events(out / "train.h5")
+    assert student.inputs(train).shape == (len(train), 4)
+    counts = json.loads((out / "counts.json").read_text())
+    assert set(counts["test"]["top"]["student_saturated_fraction"]) == set(student.columns)
+
+
+def test_both_specs_must_agree_on_a_columns_scale(tmp_path: Path) -> None:
+    source = written(tmp_path / "e.h5", images("qcd", "background", 1000, 0))
+    with pytest.raises(InputError, match="'pix_00_00' has another hardware scale"):
+        prepared(tmp_path, source=source, student_input_spec=sums_spec(tmp_path, bits=10))
+
+
+def test_roles_follow_the_recipe(tmp_path: Path) -> None:
+    source = written(
+        tmp_path / "e.h5", images("qcd", "background", 900, 0), images("top", "signal", 800, 1)
+    )
+    out = prepared(tmp_path, source=source, background="top", signals=["qcd"])
+    test = read_events(out / "test.h5")
+    assert [(sample.process, sample.role) for sample in test] == [
+        ("top", "background"),
+        ("qcd", "signal"),
+    ]
+    assert read_events(out / "train.h5")[0].process == "top"
+
+
+def test_a_constant_column_is_kept_on_demand(tmp_path: Path) -> None:
+    events = images("qcd", "background", 1000, 0)
+    events.values[:, 3] = 0
+    source = written(tmp_path / "e.h5", events)
+    with pytest.raises(InputError, match="'pix_00_03': is constant"):
+        prepared(tmp_path, source=source)
+    prepare(DataSettings(source=source, constant="keep"), tmp_path / "data")
+    assert len(load_input_spec(str(tmp_path / "data" / "input_spec.yaml")).columns) == 16
