@@ -199,8 +199,6 @@ def _problem(fields: list[str]) -> str:
             return f"{name}: must be {digits} hex digits, got '{text[:40]}'"
     if len(fields) != len(FIELDS):
         return f"expected {len(FIELDS)} fields ({FIELDS[0]} ... {FIELDS[-1]}), got {len(fields)}"
-    return (
-        "final OR: must be 0 or 1"
-        if fields[-1] not in "01"
-        else "fields must be separated by blanks"
-    )
+    if fields[-1] not in ("0", "1"):
+        return f"final OR: must be 0 or 1, got '{fields[-1]}'"
+    return "fields must be separated by blanks"

@@ -88,11 +88,11 @@ def _columns(events: Events) -> tuple[npt.NDArray[np.float32], bool]:
     units = {events.unit_of(name) for name in COLUMNS}
     if units == {HARDWARE_UNIT}:
         return values, True
-    stated = tuple(events.unit_of(name) for name in COLUMNS)
-    if stated != UNITS and units != {""}:
+    if tuple(events.unit_of(name) for name in COLUMNS) != UNITS:
+        known = ", ".join(sorted(unit or "unknown" for unit in units))
         raise InputError(
-            f"{events.process}: units of trigger objects must be GeV, 1, rad or all 'hw', "
-            f"got {', '.join(sorted(units))}"
+            f"{events.process}: units of trigger objects must be GeV, 1, rad or all 'hw', got "
+            f"{known}; CSV states none, parquet and HDF5 do"
         )
     return values, False
 
