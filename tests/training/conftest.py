@@ -11,12 +11,15 @@ from naetrigger.training.settings import (
     AeObjective,
     DaeObjective,
     DagmmObjective,
+    IgebmObjective,
     KernelAeObjective,
     Langevin,
     MahalanobisObjective,
     ModelSettings,
+    MpdrObjective,
     NaeObjective,
     ObjectiveSettings,
+    RecoveryObjective,
     Replay,
     VaeObjective,
     WaeObjective,
@@ -46,6 +49,14 @@ SMALL_OBJECTIVES: dict[str, ObjectiveSettings] = {
     "mahalanobis": MahalanobisObjective(**_COMMON),
     "dagmm": DagmmObjective(**_COMMON, components=2),
     "wnae": WnaeObjective(**_COMMON, chain=_CHAIN, replay=Replay(size=50), baseline_steps=8),
+    "recovery": RecoveryObjective(**_COMMON, chain=_CHAIN, divergence_window=10),
+    "igebm": IgebmObjective(**_COMMON, chain=_CHAIN, replay=Replay(size=50), divergence_window=10),
+    **{
+        f"mpdr-{score}": MpdrObjective(
+            **_COMMON, score=score, pretrain_steps=7, chain=_CHAIN, divergence_window=10
+        )
+        for score in ("reconstruction", "network")
+    },
     **{
         f"nae-{negatives}": NaeObjective(
             **_COMMON,

@@ -11,6 +11,7 @@ from torch.nn.utils import parametrize
 
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.mlp import mlp
+from naetrigger.training.models.spectral import normalised
 from naetrigger.training.settings import ModelSettings
 
 MODELS: dict[str, Callable[[ModelSettings, int, torch.Generator], Autoencoder]] = {"mlp": mlp}
@@ -18,7 +19,8 @@ MODELS: dict[str, Callable[[ModelSettings, int, torch.Generator], Autoencoder]] 
 
 def build_model(settings: ModelSettings, n_inputs: int, generator: torch.Generator) -> Autoencoder:
     """A model with fresh weights: `n_inputs` features in, as many out."""
-    return MODELS[settings.kind](settings, n_inputs, generator)
+    model = MODELS[settings.kind](settings, n_inputs, generator)
+    return normalised(model) if settings.spectral_norm else model
 
 
 N = TypeVar("N", bound=nn.Module)

@@ -77,10 +77,11 @@ class Autoencoder(EnergyModel):
         """Encoder and decoder as one list of layers; TypeError if they are no such stack."""
         if self.settings.spherical:
             raise TypeError("a spherical latent does not fit a stack of linear layers")
-        return [*_flat(self.encoder), *_flat(self.decoder)]
+        return [*layers_of(self.encoder), *layers_of(self.decoder)]
 
 
-def _flat(stack: nn.Module) -> list[Layer]:
+def layers_of(stack: nn.Module) -> list[Layer]:
+    """A Sequential of linear layers and activations; TypeError for anything else in it."""
     names = {kind: name for name, kind in ACTIVATIONS.items()}
     layers: list[Layer] = []
     for module in stack.children():

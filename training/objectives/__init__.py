@@ -8,10 +8,13 @@ from typing import Any
 from naetrigger.training.objectives.ae import Ae
 from naetrigger.training.objectives.dae import Dae
 from naetrigger.training.objectives.dagmm import Dagmm
+from naetrigger.training.objectives.igebm import Igebm
 from naetrigger.training.objectives.kernel_ae import KernelAe
 from naetrigger.training.objectives.mahalanobis import Mahalanobis
+from naetrigger.training.objectives.mpdr import Mpdr
 from naetrigger.training.objectives.nae import Nae
 from naetrigger.training.objectives.objective import Objective
+from naetrigger.training.objectives.recovery import Recovery
 from naetrigger.training.objectives.vae import Vae
 from naetrigger.training.objectives.wae import Wae
 from naetrigger.training.objectives.wnae import Wnae
@@ -27,6 +30,9 @@ OBJECTIVES: dict[str, Callable[[Any], Objective[Any, Any]]] = {
     "dagmm": Dagmm,
     "nae": Nae,
     "wnae": Wnae,
+    "mpdr": Mpdr,
+    "recovery": Recovery,
+    "igebm": Igebm,
 }
 
 

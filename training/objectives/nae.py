@@ -16,16 +16,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.training.langevin import sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.objectives.divergence import stop_if_diverged, watched
 from naetrigger.training.objectives.objective import (
     Objective,
     State,
     StepResult,
     Validation,
-    Window,
 )
 from naetrigger.training.replay import ReplayBuffer
 from naetrigger.training.settings import ModelSettings, NaeObjective
@@ -44,7 +43,7 @@ class Nae(Objective[NaeObjective, Autoencoder]):
         del generator
         s = self.settings
         like = next(model.parameters())
-        state = State(windows={"negative_energy": Window(s.divergence_window)})
+        state = watched(s)
         if s.negatives == "pcd":
             state.buffers["inputs"] = ReplayBuffer(s.replay, s.chain, model.n_inputs, like)
         elif s.negatives == "omi":
@@ -67,7 +66,7 @@ class Nae(Objective[NaeObjective, Autoencoder]):
         negatives = self._negatives(model, batch, state, generator, store=True)
         energies = model.energy(negatives)
         negative = energies.mean()
-        self._stop_if_diverged(state, negative.item())
+        stop_if_diverged(s, state, negative.item())
         loss = loss - negative + s.gamma * energies.square().mean()
         metrics = {"positive_energy": positive.item(), "negative_energy": negative.item()}
         return StepResult(loss, metrics)
@@ -108,17 +107,3 @@ class Nae(Objective[NaeObjective, Autoencoder]):
         if store:
             buffer.push(latents)
         return sample(model.energy, model.decode(latents), s.chain, generator)
-
-    def _stop_if_diverged(self, state: State, negative: float) -> None:
-        s = self.settings
-        window = state.windows["negative_energy"]
-        mean, sigma = window.values.mean().item(), window.values.std().item()
-        if window.full and negative > mean + s.divergence_sigmas * sigma:
-            raise TrainingDiverged(
-                f"nae: step {state.step}: the energy of the negatives, {negative:.4g}, is more than"
-                f" {s.divergence_sigmas:g} standard deviations ({sigma:.3g}) above its mean over "
-                f"the last {s.divergence_window} steps ({mean:.4g}): the model raises energies "
-                "faster than its chains can follow. Lower objective.learning_rate, raise "
-                "objective.gamma or objective.chain.steps, or train with objective.name: wnae"
-            )
-        window.push(negative)

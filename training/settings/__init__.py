@@ -11,7 +11,14 @@ from pydantic import Field
 
 from naetrigger.contracts.settings import Settings
 from naetrigger.training.settings.chains import Langevin, Replay
-from naetrigger.training.settings.energy import NaeObjective, WnaeObjective
+from naetrigger.training.settings.energy import (
+    ContrastBase,
+    IgebmObjective,
+    MpdrObjective,
+    NaeObjective,
+    RecoveryObjective,
+    WnaeObjective,
+)
 from naetrigger.training.settings.model import ModelSettings
 from naetrigger.training.settings.objective import ObjectiveBase
 from naetrigger.training.settings.reconstruction import (
@@ -26,15 +33,20 @@ from naetrigger.training.settings.reconstruction import (
 
 __all__ = [
     "AeObjective",
+    "AnyObjective",
+    "ContrastBase",
     "DaeObjective",
     "DagmmObjective",
+    "IgebmObjective",
     "KernelAeObjective",
     "Langevin",
     "MahalanobisObjective",
     "ModelSettings",
+    "MpdrObjective",
     "NaeObjective",
     "ObjectiveBase",
     "ObjectiveSettings",
+    "RecoveryObjective",
     "Replay",
     "TrainingSettings",
     "VaeObjective",
@@ -52,6 +64,9 @@ AnyObjective = (
     | DagmmObjective
     | NaeObjective
     | WnaeObjective
+    | MpdrObjective
+    | RecoveryObjective
+    | IgebmObjective
 )
 ObjectiveSettings = Annotated[AnyObjective, Field(discriminator="name")]
 

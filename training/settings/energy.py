@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, model_validator
 
 from naetrigger.training.settings.chains import Langevin, Replay
 from naetrigger.training.settings.objective import ObjectiveBase
 
+SCALAR = "the energy is a network's only output, not an autoencoder's error"
 
-class NaeObjective(ObjectiveBase):
+
+class ContrastBase(ObjectiveBase):
+    """What objectives share that lower E of data and raise it at negatives, E+ - E-."""
+
+    learning_rate: float = Field(1e-4, gt=0, allow_inf_nan=False)
+    """Step of AdamW (after pre-training, if there is one)."""
+
+    gamma: float = Field(1.0, ge=0, allow_inf_nan=False)
+    """The brake: gamma * mean(E-**2) is added to the loss, which has no lower bound without;
+    for scalar networks gamma * mean(E+**2) as well."""
+
+    chain: Langevin = Langevin()
+    """The chain in the space of the inputs."""
+
+    divergence_window: int = Field(1000, ge=10)
+    """Steps over which mean and spread of E- are taken for the divergence stop."""
+
+    divergence_sigmas: float = Field(6.0, gt=0)
+    """E- beyond the window's mean by this many standard deviations stops training."""
+
+
+class NaeObjective(ContrastBase):
     """Normalized autoencoder (Yoon et al., arXiv:2105.05735): E+ - E- with a brake on E-."""
 
     name: Literal["nae"] = "nae"
@@ -18,9 +41,6 @@ class NaeObjective(ObjectiveBase):
 
     steps: int = Field(4000, ge=1)
     """Optimiser steps at most, pre-training included."""
-
-    learning_rate: float = Field(1e-4, gt=0, allow_inf_nan=False)
-    """Step of AdamW after pre-training."""
 
     negatives: Literal["cd", "pcd", "omi"] = "omi"
     """Where chains start: at the data, in the replay buffer, or on the decoder's manifold."""
@@ -31,26 +51,14 @@ class NaeObjective(ObjectiveBase):
     pretrain_learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
     """Step of AdamW while pre-training."""
 
-    gamma: float = Field(1.0, ge=0, allow_inf_nan=False)
-    """The brake: gamma * mean(E-**2) is added to the loss, which has no lower bound without."""
-
     latent_penalty: float = Field(1e-3, ge=0, allow_inf_nan=False)
     """Factor of mean |encode(x)|**2 in the loss, which keeps latents inside the latent box."""
-
-    chain: Langevin = Langevin()
-    """The chain in the space of the inputs."""
 
     latent_chain: Langevin = Langevin(noise=0.1)
     """The chain in the latent space (omi), on the energy of decoded points."""
 
     replay: Replay = Replay()
     """The buffer: of samples (pcd) or of latents (omi)."""
-
-    divergence_window: int = Field(1000, ge=10)
-    """Steps over which mean and spread of E- are taken for the divergence stop."""
-
-    divergence_sigmas: float = Field(6.0, gt=0)
-    """E- beyond the window's mean by this many standard deviations stops training."""
 
 
 class WnaeObjective(ObjectiveBase):
@@ -70,3 +78,74 @@ class WnaeObjective(ObjectiveBase):
 
     baseline_steps: int = Field(2000, ge=0)
     """Steps of a plain autoencoder of the same shape, trained beside as a baseline; 0: none."""
+
+
+class IgebmObjective(ContrastBase):
+    """Scalar energy network with a replay buffer (Du and Mordatch, arXiv:1903.08689)."""
+
+    offers: ClassVar[Mapping[str, str]] = {"network": SCALAR}
+
+    name: Literal["igebm"] = "igebm"
+    """Which objective this is."""
+
+    replay: Replay = Replay()
+    """The buffer in which chains go on from step to step."""
+
+
+class RecoveryObjective(ContrastBase):
+    """Recovery likelihood with Gaussian noise (Gao et al., arXiv:2012.08125)."""
+
+    name: Literal["recovery"] = "recovery"
+    """Which objective this is."""
+
+    perturbation: float = Field(0.5, gt=0, allow_inf_nan=False)
+    """Standard deviation of the noise from which events are recovered."""
+
+
+class MpdrObjective(ContrastBase):
+    """Manifold projection-diffusion recovery (Yoon et al., NeurIPS 2023)."""
+
+    offers: ClassVar[Mapping[str, str]] = {"reconstruction": "", "network": SCALAR}
+
+    name: Literal["mpdr"] = "mpdr"
+    """Which objective this is."""
+
+    score: Literal["reconstruction", "network"] = "reconstruction"
+    """reconstruction (MPDR-R): the energy is an autoencoder's. network (MPDR-S): a scalar's."""
+
+    steps: int = Field(4000, ge=1)
+    """Optimiser steps at most, pre-training included."""
+
+    pretrain_steps: int = Field(2000, ge=0)
+    """First steps, in which the autoencoder of the manifold alone is trained."""
+
+    pretrain_learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
+    """Step of AdamW while pre-training."""
+
+    manifold_latent: int | None = Field(None, ge=2, le=65536)
+    """Latent width of the manifold's autoencoder, on the sphere; none: model.latent + 1."""
+
+    perturbation: tuple[PositiveFloat, PositiveFloat] = (0.05, 0.3)
+    """Least and greatest noise on the latents, drawn event by event."""
+
+    recovery_weight: float = Field(1e-4, ge=0, allow_inf_nan=False)
+    """Factor of |encode(y) - z|**2 / (2 noise**2), which ties recovered points to their event."""
+
+    latent_chain: Langevin = Langevin(steps=5, noise=0.05, spherical=True)
+    """The chain on the manifold's sphere, on the energy of decoded points."""
+
+    latent_penalty: float = Field(1e-4, ge=0, allow_inf_nan=False)
+    """Factor of mean |encode(x)|**2 of the energy's own autoencoder in the loss."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.perturbation
+        if not low <= high < float("inf"):
+            raise ValueError(
+                f"perturbation must be finite with low <= high, got {low}, {high}"
+            )
+        if not self.latent_chain.spherical:
+            raise ValueError(
+                "latent_chain.spherical must be true: latents are on a sphere"
+            )
+        return self

@@ -35,6 +35,10 @@ class ModelSettings(Settings):
     spherical: bool = False
     """Latents are brought to length one, so that they live on the unit sphere."""
 
+    spectral_norm: bool = False
+    """Every weight matrix is divided by its greatest singular value while training; the teacher's
+    file holds the quotients."""
+
     def obstacle(self, mode: str) -> str:
         """Why a student of `mode` cannot be made from this network; "": it can."""
         if mode == "quantize" and self.spherical:

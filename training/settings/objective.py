@@ -19,6 +19,9 @@ class ObjectiveBase(Settings):
 
     offers: ClassVar[Mapping[str, str]] = {"reconstruction": ""}
 
+    name: str
+    """Which objective this is."""
+
     steps: int = Field(3000, ge=1)
     """Optimiser steps at most."""
 

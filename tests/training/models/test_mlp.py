@@ -67,3 +67,14 @@ def test_other_stacks_have_no_layers() -> None:
     model.encoder = nn.Sequential(nn.Linear(4, 2), nn.Dropout())
     with pytest.raises(TypeError, match="Dropout"):
         _ = model.layers
+
+
+def test_spherical_latents_have_length_one(generator: torch.Generator) -> None:
+    plain, spherical = built(), built(spherical=True)
+    x = torch.randn(9, 4, generator=generator, dtype=torch.float64)
+    z = spherical.encode(x)
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(9, dtype=torch.float64))
+    torch.testing.assert_close(z, plain.encode(x) / plain.encode(x).norm(dim=1, keepdim=True))
+    with pytest.raises(TypeError, match="spherical"):
+        _ = spherical.layers
+    torch.testing.assert_close(spherical.energy(x), (x - spherical.decode(z)).square().mean(dim=1))

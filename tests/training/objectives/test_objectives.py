@@ -14,6 +14,7 @@ from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.energy_model import EnergyModel
 from naetrigger.training.objectives import OBJECTIVES, build_objective
+from naetrigger.training.objectives.divergence import stop_if_diverged, watched
 from naetrigger.training.objectives.nae import Nae
 from naetrigger.training.objectives.objective import State
 from naetrigger.training.objectives.wnae import Wnae
@@ -226,18 +227,18 @@ def test_state_goes_over(objective: ObjectiveSettings) -> None:
 
 
 def test_divergence_stop_takes_mean_and_spread_of_its_window() -> None:
-    objective = Nae(NaeObjective(divergence_window=10, divergence_sigmas=6))
-    state = State(windows=objective.start(model_of(KINKED), torch.Generator()).windows)
+    settings = NaeObjective(divergence_window=10, divergence_sigmas=6)
+    state = watched(settings)
     calm = [1.0, 1.2] * 20
     for value in calm:
-        objective._stop_if_diverged(state, value)
+        stop_if_diverged(settings, state, value)
     sigma = torch.tensor(calm[:10]).std().item()
-    objective._stop_if_diverged(state, 1.1 + 5.9 * sigma)
+    stop_if_diverged(settings, state, 1.1 + 5.9 * sigma)
     for value in calm:
-        objective._stop_if_diverged(state, value)
+        stop_if_diverged(settings, state, value)
     with pytest.raises(TrainingDiverged, match=r"last 10 steps.*gamma"):
-        objective._stop_if_diverged(state, 1.1 + 6.1 * sigma)
-    objective._stop_if_diverged(state, -50.0)  # falling energies are no divergence
+        stop_if_diverged(settings, state, 1.1 + 6.1 * sigma)
+    stop_if_diverged(settings, state, -50.0)  # falling energies are no divergence
 
 
 def test_wnae_reports_chains_that_left_the_numbers() -> None:

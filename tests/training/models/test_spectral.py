@@ -1,0 +1,39 @@
+"""Spectral normalisation against the singular values, while training and folded."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from naetrigger.training.models import build_model, folded
+from naetrigger.training.models.scalar import scalar_energy
+from naetrigger.training.models.spectral import Spectral
+from naetrigger.training.settings import ModelSettings
+
+SETTINGS = ModelSettings(hidden=(7, 5), latent=2, spectral_norm=True)
+
+
+@pytest.mark.parametrize("make", [build_model, scalar_energy])
+def test_no_layer_stretches_and_folding_changes_nothing(make: object) -> None:
+    model = make(SETTINGS, 4, torch.Generator().manual_seed(1)).double()
+    x = torch.randn(9, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    before = model.energy(x).detach()
+    plain = folded(model)
+    for layer in plain.layers:
+        assert torch.linalg.svdvals(layer.linear.weight)[0].item() == pytest.approx(1, rel=1e-12)
+    torch.testing.assert_close(plain.energy(x).detach(), before, rtol=1e-12, atol=1e-12)
+    expected = build_model if make is build_model else scalar_energy
+    bare = expected(SETTINGS.model_copy(update={"spectral_norm": False}), 4, torch.Generator())
+    assert plain.state_dict().keys() == bare.state_dict().keys()
+
+
+def test_its_gradient_is_that_of_the_quotient() -> None:
+    weight = torch.randn(4, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    assert torch.autograd.gradcheck(Spectral(), weight.requires_grad_())
+
+
+def test_plain_models_are_left_alone() -> None:
+    plain = build_model(ModelSettings(), 4, torch.Generator())
+    assert not any(hasattr(m, "parametrizations") for m in plain.modules())
+    assert all(isinstance(layer.linear, nn.Linear) for layer in plain.layers)

@@ -1,0 +1,112 @@
+"""Manifold projection-diffusion recovery: recover x from a point perturbed along the data.
+
+An autoencoder with a spherical latent is trained first and then stands still. Each event is
+projected on its manifold, z = encode(x), and diffused there, z~ = (z + s eps) / |.|, s drawn
+event by event. A negative is recovered by two chains on
+
+    V(y) / T,   V(y) = E(y) + T w |encode(y) - z~|^2 / (2 s^2):
+
+one over latents, on V(decode(z)) from z~, and one over inputs from there. The loss is
+E(x) - E(x-) with its brake (contrast.py), and for MPDR-R w_z mean |encode_E(x)|^2 besides.
+Yoon et al., NeurIPS 2023. The negatives that chains of this kind give need no replay buffer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from naetrigger.training.langevin import sample
+from naetrigger.training.models import build_model
+from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
+from naetrigger.training.objectives.contrast import contrast
+from naetrigger.training.objectives.divergence import watched
+from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
+from naetrigger.training.settings import ModelSettings, MpdrObjective
+from naetrigger.training.transport import wasserstein2_squared
+
+
+class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
+    """Criterion: W2^2 between validation events and what is recovered from them."""
+
+    def network(
+        self, model: ModelSettings, n_inputs: int, generator: torch.Generator
+    ) -> Autoencoder | ScalarEnergy:
+        make = build_model if self.settings.score == "reconstruction" else scalar_energy
+        return make(model, n_inputs, generator)
+
+    def start(self, model: Autoencoder | ScalarEnergy, generator: torch.Generator) -> State:
+        latent = self.settings.manifold_latent or model.settings.latent + 1
+        settings = model.settings.model_copy(update={"latent": latent, "spherical": True})
+        manifold = build_model(settings, model.n_inputs, generator)
+        state = watched(self.settings)
+        state.modules["manifold"] = manifold.to(next(model.parameters()))
+        return state
+
+    def learning_rate(self, step: int) -> float:
+        s = self.settings
+        return s.pretrain_learning_rate if step < s.pretrain_steps else s.learning_rate
+
+    def loss(
+        self,
+        model: Autoencoder | ScalarEnergy,
+        batch: Tensor,
+        state: State,
+        generator: torch.Generator,
+    ) -> StepResult:
+        if state.step < self.settings.pretrain_steps:
+            error = _manifold(state).energy(batch).mean()
+            return StepResult(error, {"positive_energy": error.item()})
+        negatives = self._negatives(model, batch, state, generator, store=True)
+        result = contrast(model, batch, negatives, self.settings, state)
+        if isinstance(model, ScalarEnergy):
+            return result
+        size = model.encode(batch).square().sum(dim=1).mean()
+        return replace(result, loss=result.loss + self.settings.latent_penalty * size)
+
+    def validate(
+        self,
+        model: Autoencoder | ScalarEnergy,
+        batch: Tensor,
+        state: State,
+        generator: torch.Generator,
+    ) -> Validation:
+        if state.step <= self.settings.pretrain_steps:
+            return Validation(None, {})
+        negatives = self._negatives(model, batch, state, generator, store=False)
+        return Validation(wasserstein2_squared(batch, negatives).item(), {})
+
+    def _negatives(
+        self,
+        model: Autoencoder | ScalarEnergy,
+        batch: Tensor,
+        state: State,
+        generator: torch.Generator,
+        store: bool,
+    ) -> Tensor:
+        del store
+        s, manifold = self.settings, _manifold(state)
+        low, high = s.perturbation
+        with torch.no_grad():
+            z = manifold.encode(batch)
+            unit = torch.rand((len(z), 1), generator=generator, dtype=z.dtype, device=z.device)
+            noise = low + (high - low) * unit
+            eps = torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device)
+            diffused = torch.nn.functional.normalize(z + noise * eps, dim=1)
+        hold = s.recovery_weight * s.chain.temperature / (2 * noise.squeeze(1).square())
+
+        def energy(y: Tensor) -> Tensor:
+            away = (manifold.encode(y) - diffused).square().sum(dim=1)
+            return model.energy(y) + hold * away
+
+        latent = sample(lambda z: energy(manifold.decode(z)), diffused, s.latent_chain, generator)
+        return sample(energy, manifold.decode(latent), s.chain, generator)
+
+
+def _manifold(state: State) -> Autoencoder:
+    manifold = state.modules["manifold"]
+    assert isinstance(manifold, Autoencoder)
+    return manifold
