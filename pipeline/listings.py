@@ -16,7 +16,6 @@ from naetrigger.training.data.readers import shipped_samples, source_path
 from naetrigger.training.data.settings import DataSettings
 from naetrigger.training.settings import ObjectiveBase, ObjectiveSettings
 from naetrigger.training.simulate.processes import PROCESSES
-from naetrigger.training.simulate.processes import PROCESSES
 
 Rows = list[tuple[str, str]]
 
@@ -66,11 +65,6 @@ def _processes() -> Rows:
     return [(name, f"{p.description} [{views[name]}]") for name, p in PROCESSES.items()]
 
 
-def _processes() -> Rows:
-    views = {name: ", ".join(process.views) for name, process in PROCESSES.items()}
-    return [(name, f"{p.description} [{views[name]}]") for name, p in PROCESSES.items()]
-
-
 def _signals() -> Rows:
     return [
         (event.process, str(event.attributes.get("description", "")))
@@ -88,7 +82,6 @@ LISTINGS: dict[str, Callable[[], Rows]] = {
     "engines": _engines,
     "scores": _scores,
     "samples": _samples,
-    "processes": _processes,
     "processes": _processes,
     "signals": _signals,
 }
