@@ -24,6 +24,17 @@ def test_shipped_recipes_are_read(name: str) -> None:
     assert recipe.description
 
 
+def test_a_student_may_have_inputs_of_its_own(tmp_path: Path) -> None:
+    text = (
+        "data: {input_spec: images-1600, student_input_spec: sums.yaml}\nstudent: {mode: regress}"
+    )
+    recipe = load_recipe(recipe_file(tmp_path, text))
+    assert recipe.data.has_two_specs
+    assert recipe.data.student_input_spec == str(tmp_path / "sums.yaml")
+    same = parse_recipe({"data": {"input_spec": "jets8", "student_input_spec": "jets8"}}, "x.yaml")
+    assert not same.data.has_two_specs
+
+
 def test_written_out_recipe_reads_back_the_same(tmp_path: Path) -> None:
     path = recipe_file(
         tmp_path,
@@ -95,6 +106,16 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ("data: {source: a.h5, format: nanoaot}", "no format 'nanoaot'; did you mean 'nanoaod'?"),
         ("data: {signals: ['../evil']}", "is no process name"),
         ("data: {input_spec: jets8, offline: {a: log}}", "offline goes with"),
+        (
+            "data: {input_spec: jets8, steps: [{step: remap, power: 0.5}]}",
+            "steps goes with input_spec: auto",
+        ),
+        ("data: {steps: [{step: rmap}]}", "unknown 'rmap'; did you mean 'remap'?"),
+        ("data: {student_input_spec: auto}", "student_input_spec must name a spec"),
+        (
+            "data: {input_spec: images-1600, student_input_spec: images-100}",
+            "student.mode: must be regress",
+        ),
         ("seed: 1\nseed: 2", "key 'seed' stands twice"),
         ("- a\n- b", "expected a mapping"),
         ("seed: [1", "not valid YAML"),
