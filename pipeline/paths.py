@@ -11,8 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PATH_KEYS = ("data.source", "data.signals", "data.input_spec", "firmware.board")
-SUFFIXES = (".csv", ".h5", ".hdf5", ".yaml", ".yml")
+from naetrigger.training.data.settings import FILE_SUFFIXES
+
+PATH_KEYS = (
+    "data.source",
+    "data.signals",
+    "data.input_spec",
+    "data.student_input_spec",
+    "firmware.board",
+)
+SUFFIXES = (*FILE_SUFFIXES, ".yaml", ".yml")
 
 
 def located(document: dict[str, Any], folder: Path) -> dict[str, Any]:
