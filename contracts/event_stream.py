@@ -109,7 +109,7 @@ class _Process:
         self._group.create_dataset(
             name,
             shape=(0, *rest),
-            maxshape=(None, *rest),
+            maxshape=(None, *(n or None for n in rest)),  # HDF5 has no chunks without columns
             dtype=like.dtype,
             chunks=(ROWS_PER_BLOCK, *(max(n, 1) for n in rest)),
             **COMPRESSION,

@@ -121,7 +121,11 @@ def claimed(folder: Path, wanted: Order) -> Iterator[None]:
         write_atomically(note, describe(wanted) + "\n")
         for left in folder.glob("*.partial"):  # of a write that a kill cut short
             left.unlink()
-        yield
+        try:
+            yield
+        finally:
+            if not any(folder.glob("chunk-*.npz")):  # nothing to go on from
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _difference(note: Path, wanted: Order) -> str:

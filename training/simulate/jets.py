@@ -35,6 +35,8 @@ CONTEXT_COLUMNS = ("jet_pt", "jet_eta", "jet_mass", "tau1")
 CONTEXT_UNITS = ("GeV", "1", "GeV", "1")
 
 vector.register_awkward()
+# FastJet greets on standard output, where commands print JSON; its paper is cited in every file.
+fastjet._swig.ClusterSequence.set_fastjet_banner_stream(None)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import fastjet
 import numpy as np
@@ -285,3 +287,14 @@ def test_select_keeps_the_constituents_of_the_kept_jets():
     for (pt, eta, _), (expected_pt, expected_eta, _) in zip(some.each(), expected, strict=True):
         np.testing.assert_array_equal(pt, expected_pt)
         np.testing.assert_array_equal(eta, expected_eta)
+
+
+def test_nothing_is_printed_on_standard_output():
+    code = (
+        "import numpy as np\n"
+        "from naetrigger.training.simulate import jets\n"
+        "from naetrigger.training.simulate.detector import Candidates\n"
+        "jets.cluster(Candidates(np.zeros(3, int), np.full(3, 90.0), np.zeros(3), np.zeros(3)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
