@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.events import HARDWARE_UNIT
 from naetrigger.contracts.progress import Progress
 from naetrigger.firmware_configs.derive_spec import derive_input_spec
+from naetrigger.firmware_configs.digitise import digitise
 from naetrigger.firmware_configs.feature import Offline
 from naetrigger.firmware_configs.input_spec import load_input_spec
+from naetrigger.firmware_configs.trigger_scales import trigger_scales
 from naetrigger.training.data.readers import EventSource, open_events
 from naetrigger.training.data.survey import survey
 
@@ -47,7 +50,10 @@ def readable(attribute: str) -> str:
 
 
 def derived_spec(path: Path, name: str, offline: Mapping[str, Offline]) -> str:
-    """The YAML of an input spec derived from the background of a file (its first rows)."""
+    """The YAML of an input spec derived from the background of a file (its first rows).
+
+    Hardware integers get the scales that their names are known by, and keep every bit.
+    """
     source = open_events(path)
     backgrounds = [p.name for p in source.processes if p.role == "background"]
     if not backgrounds:
@@ -56,10 +62,15 @@ def derived_spec(path: Path, name: str, offline: Mapping[str, Offline]) -> str:
     unknown = sorted(set(offline) - set(events.columns))
     if unknown:
         raise InputError(f"--offline {unknown[0]}: not a column ({', '.join(events.columns)})")
+    integers = [column for column in events.columns if events.unit_of(column) == HARDWARE_UNIT]
+    scales = trigger_scales(integers)
     spec = derive_input_spec(
         name,
         events.columns,
-        events.values,
+        digitise(events, scales).events.values,
+        weights=events.weights,
+        scales=scales,
+        constant="keep" if scales else "refuse",
         offline=offline,
         source=f"derived from {len(events)} events of {events.process} in {path.name}",
     )
