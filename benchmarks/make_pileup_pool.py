@@ -375,14 +375,25 @@ def hardness(event: Any, tower: Any, et: Any, n: int) -> npt.NDArray[np.float64]
     return found
 
 
+def hard_scales(scales: npt.NDArray[np.float64], parts: list[Any]) -> None:
+    """Print the hard scale's spectrum across the boundary: soft process against hard slices."""
+    for low, high in ((15, 30), (30, 50)):
+        inside = np.sum((scales >= low) & (scales < high))
+        soft, error = inside / len(scales), np.sqrt(inside) / len(scales)
+        hard = sum(
+            p.stratum.probability for p in parts if p.stratum.name.startswith(f"qcd_{low}_{high}")
+        )
+        print(f"scale {low} to {high} GeV: soft {soft:.3g} +- {error:.2g}, slices {hard:.3g}")
+
+
 def assemble(folder: Path, todo: list[Job], out: Path, seed: int) -> None:
     """The pool file from all chunks."""
-    soft = [dict(np.load(folder / f"{j.name}.npz")) for j in todo if j.source is SOURCES[0]]
+    quiet = [job for job in todo if job.source is SOURCES[0] and not job.muons]
+    soft = [dict(np.load(folder / f"{job.name}.npz")) for job in quiet]
     inelastic = float(soft[0]["sigma_mb"])
     parts = [part for source in SOURCES for part in strata(source, folder, todo, inelastic)]
     rest = sum(part.stratum.probability for part in parts if part.stratum.name != "soft")
-    below = np.concatenate([c["in_slice"] for c in soft[: len(soft) - 1]])
-    print(f"scale above {BOUNDARY_GEV:g} GeV: soft process {1 - below.mean():.4f} of collisions")
+    hard_scales(np.concatenate([c["scales"] for c in soft]), parts)
     parts[0] = dataclasses.replace(
         parts[0], stratum=dataclasses.replace(parts[0].stratum, probability=1 - rest)
     )

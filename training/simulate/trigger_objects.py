@@ -67,7 +67,7 @@ def calorimeter_objects(em: Any, had: Any, scales: Calibration) -> npt.NDArray[n
     objects = np.zeros((len(em), N_OBJECTS, 3), np.int16)
     for event in range(len(em)):
         towers = em[event].astype(np.int32) + had[event]
-        _jets(towers, scales.jet_range, scales.jet_raw, scales.jet_pt, _ROW_ETA, objects[event, 9:])
+        jets(towers, scales, objects[event, JETS])
         _egamma(
             em[event].astype(np.int32),
             had[event],
@@ -76,10 +76,15 @@ def calorimeter_objects(em: Any, had: Any, scales: Calibration) -> npt.NDArray[n
             scales.egamma_range,
             scales.egamma,
             _ROW_ETA,
-            objects[event, 1:5],
+            objects[event, EGAMMA],
         )
         objects[event, MET] = missing_et(towers, scales.met)
     return objects
+
+
+def jets(towers: npt.NDArray[np.int32], scales: Calibration, out: npt.NDArray[np.int16]) -> None:
+    """The K hardest jets of one crossing into out, shape (K, 3), from its towers (80, 72)."""
+    _jets(towers, scales.jet_range, scales.jet_raw, scales.jet_pt, _ROW_ETA, out)
 
 
 def missing_et(towers: Any, factor: float = 1.0) -> tuple[int, int, int]:
