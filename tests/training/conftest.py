@@ -11,6 +11,7 @@ from naetrigger.training.settings import (
     AeObjective,
     DaeObjective,
     DagmmObjective,
+    FlowObjective,
     IgebmObjective,
     KernelAeObjective,
     Langevin,
@@ -49,6 +50,7 @@ SMALL_OBJECTIVES: dict[str, ObjectiveSettings] = {
     "mahalanobis": MahalanobisObjective(**_COMMON),
     "dagmm": DagmmObjective(**_COMMON, components=2),
     "wnae": WnaeObjective(**_COMMON, chain=_CHAIN, replay=Replay(size=50), baseline_steps=8),
+    "flow": FlowObjective(**_COMMON, couplings=2),
     "recovery": RecoveryObjective(**_COMMON, chain=_CHAIN, divergence_window=10),
     "igebm": IgebmObjective(**_COMMON, chain=_CHAIN, replay=Replay(size=50), divergence_window=10),
     **{

@@ -8,6 +8,7 @@ from typing import Any
 from naetrigger.training.objectives.ae import Ae
 from naetrigger.training.objectives.dae import Dae
 from naetrigger.training.objectives.dagmm import Dagmm
+from naetrigger.training.objectives.flow import Flow
 from naetrigger.training.objectives.igebm import Igebm
 from naetrigger.training.objectives.kernel_ae import KernelAe
 from naetrigger.training.objectives.mahalanobis import Mahalanobis
@@ -28,6 +29,7 @@ OBJECTIVES: dict[str, Callable[[Any], Objective[Any, Any]]] = {
     "kernel_ae": KernelAe,
     "mahalanobis": Mahalanobis,
     "dagmm": Dagmm,
+    "flow": Flow,
     "nae": Nae,
     "wnae": Wnae,
     "mpdr": Mpdr,

@@ -25,6 +25,7 @@ from naetrigger.training.settings.reconstruction import (
     AeObjective,
     DaeObjective,
     DagmmObjective,
+    FlowObjective,
     KernelAeObjective,
     MahalanobisObjective,
     VaeObjective,
@@ -37,6 +38,7 @@ __all__ = [
     "ContrastBase",
     "DaeObjective",
     "DagmmObjective",
+    "FlowObjective",
     "IgebmObjective",
     "KernelAeObjective",
     "Langevin",
@@ -62,6 +64,7 @@ AnyObjective = (
     | KernelAeObjective
     | MahalanobisObjective
     | DagmmObjective
+    | FlowObjective
     | NaeObjective
     | WnaeObjective
     | MpdrObjective

@@ -141,11 +141,7 @@ class MpdrObjective(ContrastBase):
     def _consistent(self) -> Self:
         low, high = self.perturbation
         if not low <= high < float("inf"):
-            raise ValueError(
-                f"perturbation must be finite with low <= high, got {low}, {high}"
-            )
+            raise ValueError(f"perturbation must be finite with low <= high, got {low}, {high}")
         if not self.latent_chain.spherical:
-            raise ValueError(
-                "latent_chain.spherical must be true: latents are on a sphere"
-            )
+            raise ValueError("latent_chain.spherical must be true: latents are on a sphere")
         return self

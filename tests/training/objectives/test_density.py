@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from naetrigger.training.loop import train
 from naetrigger.training.settings import (
+    FlowObjective,
     IgebmObjective,
     Langevin,
     ModelSettings,
@@ -57,6 +58,7 @@ DENSITIES: dict[str, ObjectiveSettings] = {
     "mpdr-network": MpdrObjective(**CONTRAST, **MANIFOLD, score="network"),
     "recovery": RecoveryObjective(**CONTRAST, perturbation=0.7),
     "igebm": IgebmObjective(**CONTRAST, replay=BUFFER),
+    "flow": FlowObjective(**COMMON, couplings=3),
     "vae-likelihood": VaeObjective(**COMMON, score="likelihood", observation_noise=0.5),
 }
 
