@@ -159,7 +159,8 @@ def problem_lines(model: type[BaseModel], error: ValidationError, source: str) -
         elif problem["type"] == "missing":
             lines.append(f"{source}: {place}: is missing")
         else:
-            lines.append(f"{source}: {place}: {_complaint(problem)}")
+            where = f"{source}: {place}" if place else source
+            lines.append(f"{where}: {_complaint(problem)}")
     return list(dict.fromkeys(lines))
 
 

@@ -195,3 +195,22 @@ def test_schema_knows_every_section() -> None:
 def test_recipe_text_is_read_as_data() -> None:
     with pytest.raises(InputError):
         parse_yaml("a: !!python/name:os.system ''", "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("objective", "model", "mode", "said"),
+    [
+        ("{name: igebm}", "{}", "quantize", "the energy is a network's only output"),
+        ("{name: vae, score: likelihood}", "{}", "distil", "needs exponentials"),
+        ("{name: ae}", "{spherical: true}", "quantize", "model.spherical divides"),
+        ("{name: ae}", "{activation: tanh}", "quantize", "no model.activation 'tanh'"),
+    ],
+)
+def test_a_score_that_cannot_go_to_hardware_is_refused_before_training(
+    objective: str, model: str, mode: str, said: str
+) -> None:
+    options = [f"objective={objective}", f"model={model}", f"student.mode={mode}"]
+    with pytest.raises(RecipeError, match=f"jets-quickstart.yaml: student.mode: {mode}.*{said}"):
+        load_recipe("jets-quickstart", options)
+    options[2] = "student.mode=regress"
+    assert load_recipe("jets-quickstart", options).student.mode == "regress"
