@@ -20,7 +20,7 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import HARDWARE_UNIT, SPLITS, Events, split_of, write_events
 from naetrigger.firmware_configs.derive_spec import derive_input_spec
 from naetrigger.firmware_configs.digitise import Digitised, digitise
-from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
+from naetrigger.firmware_configs.input_spec import InputSpec, columns_of, load_input_spec
 from naetrigger.firmware_configs.scale import Scale
 from naetrigger.firmware_configs.trigger_scales import trigger_scales
 from naetrigger.training.data.readers import read_source
@@ -101,7 +101,10 @@ def _split(settings: DataSettings, background: Events) -> dict[str, Events]:
 
 def with_columns(events: Events, columns: tuple[str, ...]) -> Events:
     """The named columns as values; all other columns become context."""
-    others = tuple(c for c in (*events.columns, *events.context_columns) if c not in columns)
+    if columns == events.columns:
+        return events
+    inputs = set(columns)
+    others = tuple(c for c in (*events.columns, *events.context_columns) if c not in inputs)
     return replace(
         events,
         columns=columns,
@@ -115,7 +118,9 @@ def with_columns(events: Events, columns: tuple[str, ...]) -> Events:
 
 def _units(events: Events, columns: tuple[str, ...]) -> tuple[str, ...]:
     """Units of the named columns; none where no column states one."""
-    units = tuple(events.unit_of(name) for name in columns)
+    known = dict(zip(events.context_columns, events.context_units, strict=False))
+    known |= dict(zip(events.columns, events.units, strict=False))
+    units = tuple(known.get(name, "") for name in columns)
     return units if any(units) else ()
 
 
@@ -148,7 +153,7 @@ def _given_specs(settings: DataSettings, background: Events) -> _Specs:
         student = load_input_spec(str(settings.student_input_spec))
     specs = _Specs(teacher, student)
     for spec in specs.given:
-        for column in spec.source_columns:
+        for column in set(spec.source_columns) - set(background.columns):
             background.column(column)  # says that it is missing, and what is near
     return specs
 
@@ -160,8 +165,9 @@ def _scales(settings: DataSettings, specs: _Specs, background: Events) -> dict[s
     """
     scales: dict[str, Scale] = {}
     if specs.teacher is None:
-        integers = [c for c in background.columns if _is_integer(background.unit_of(c), settings)]
-        scales |= trigger_scales(integers)
+        units = background.units or ("",) * len(background.columns)
+        pairs = zip(background.columns, units, strict=True)
+        scales |= trigger_scales(c for c, unit in pairs if _is_integer(unit, settings))
     for spec in specs.given:
         for column, scale in spec.scales.items():
             if scales.setdefault(column, scale) != scale:
@@ -225,9 +231,7 @@ def _shown(names: tuple[str, ...]) -> str:
 
 
 def _table(events: Events, columns: tuple[str, ...]) -> npt.NDArray[np.float32]:
-    if not columns:
-        return np.zeros((len(events), 0), np.float32)
-    return np.stack([events.column(name) for name in columns], axis=1)
+    return columns_of(events, columns) if columns else np.zeros((len(events), 0), np.float32)
 
 
 def _first(events: Events, limit: int | None) -> Events:
