@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -271,3 +272,19 @@ def test_yaml_is_read_strictly(text, message):
 def test_words_of_yaml_mean_what_they_mean_elsewhere():
     text = "a: 1e-5\nb: 0x1F\nc: yes\nd: ~\nf: 1.5\ng: '1'\nh: [1, {a: b}]\ni: |\n  text\n  more\n"
     assert repr(parse_yaml(text, "x")) == repr(yaml.safe_load(text))
+
+
+def test_the_examples_of_the_docs_are_read():
+    page = Path(__file__).parents[2] / "docs" / "inputs.md"
+    blocks = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    assert len(blocks) >= 4
+    first = InputSpec.model_validate(parse_yaml(blocks[0], "docs/inputs.md"))
+    assert first.fixed.width == 15
+    for block in blocks[1:]:
+        text = block if not block.startswith("-") else f"features:\n{block}"
+        document = parse_yaml(text, "docs/inputs.md")
+        for feature in document.get("features", ()):
+            Feature.model_validate(feature)
+        assert set(document) <= {"features", "sources", "steps", "data", "student"}
+        if "steps" in document:
+            InputSpec(**first.model_dump(exclude={"sources", "steps"}), **document)
