@@ -1,0 +1,98 @@
+"""`naetrigger data info` and `naetrigger data convert`, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from naetrigger.contracts.events import read_events
+from naetrigger.pipeline.cli import run_command_line
+from naetrigger.pipeline.event_files import readable
+
+
+@pytest.fixture
+def particles(tmp_path: Path) -> Path:
+    """A file of the 40-MHz layout, written by h5py alone."""
+    table = np.zeros((30, 19, 4))
+    table[:, 0] = [20.0, 0.0, 1.0, 1.0]
+    table[:, 9] = [50.0, -1.0, 2.0, 4.0]
+    with h5py.File(tmp_path / "background.h5", "w") as file:
+        file["Particles"] = table
+        file["Particles_Names"] = ["Pt", "Eta", "Phi", "Class"]
+    return tmp_path / "background.h5"
+
+
+def test_info(particles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["data", "info", str(particles)]) == 0
+    said = capsys.readouterr().out
+    for word in ("format: particles-40mhz", "event ids are row numbers", "background", "jet10_phi"):
+        assert word in said
+    assert run_command_line(["data", "info", str(particles), "--json"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert captured.err == ""
+    (process,) = document["processes"]
+    assert process["events"] == 30
+    assert process["columns"][0] == {
+        "name": "met_pt",
+        "context": False,
+        "unit": "GeV",
+        "min": 20.0,
+        "median": 20.0,
+        "max": 20.0,
+    }
+
+
+def test_info_names_weights_and_problems(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "f.csv").write_text("pt,weight,event_id\n1,2,3\nnan,1,4\n")
+    assert run_command_line(["data", "info", str(tmp_path / "f.csv")]) == 1
+    said = capsys.readouterr().out
+    assert "weights from column 'weight'" in said
+    assert "event ids from column 'event_id'" in said
+    assert "problem: f: 1 rows hold NaN or infinity" in said
+
+
+def test_convert(particles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "mine.h5"
+    arguments = ["data", "convert", str(particles), "--out", str(out)]
+    assert run_command_line([*arguments, "--quiet"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{out}: naetrigger: background 30\n"
+    assert captured.err == ""
+    (events,) = read_events(out)
+    assert (len(events), events.unit_of("met_pt")) == (30, "GeV")
+    assert run_command_line(arguments) == 2
+    assert "--force replaces it" in capsys.readouterr().err
+    assert run_command_line([*arguments, "--force", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["events"] == {"background": 30}
+    vectors = ["data", "convert", str(out), "--out", str(tmp_path / "vectors.txt")]
+    assert run_command_line(vectors) == 0
+    assert len((tmp_path / "vectors.txt").read_text().splitlines()) == 30
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF\x02\x01", b"PK\x03\x04rest", b"no table"])
+def test_unknown_file(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "file.bin"
+    path.write_bytes(content)
+    assert run_command_line(["data", "info", str(path)]) == 2
+    assert str(path) in capsys.readouterr().err
+    command = ["data", "convert", str(path), "--out", str(tmp_path / "out.h5")]
+    assert run_command_line(command) == 2
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_branches_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["data", "convert", "x.root", "--out", str(tmp_path / "o.h5"), "--branch", "pt"]
+    assert run_command_line(command) == 2
+    assert "--branch pt: expected COLUMN=BRANCH" in capsys.readouterr().err
+
+
+def test_beams_are_put_in_words() -> None:
+    assert readable("Pythia 8.3, Beams:eCM=13000") == "Pythia 8.3, proton-proton at 13 TeV"
+    assert readable("Beams:eCM = 13600.") == "proton-proton at 13.6 TeV"
