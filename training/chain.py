@@ -35,7 +35,7 @@ def supports(energy: object, chain: Langevin) -> Autoencoder | None:
         Autoencoder.energy
     ):
         return None
-    if chain.metropolis or chain.spherical or chain.gradient_clip is not None:
+    if chain.metropolis or chain.spherical or chain.annealed or chain.gradient_clip is not None:
         return None
     if model.score.name != "squared_error":
         return None

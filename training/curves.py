@@ -13,6 +13,8 @@ CURVES = (
     "positive_energy",
     "negative_energy",
     "distance",
+    "feature_distance",
+    "acceptance",
     "validation",
     "validation_smoothed",
 )

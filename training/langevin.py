@@ -37,6 +37,39 @@ def differentiable_sample(
     return _fastest(energy, start, chain, generator, differentiable=True)
 
 
+@dataclass(frozen=True)
+class Trajectory:
+    """Chains step by step.
+
+    positions : (K + 1, B, F), the starts first
+    energies : (K + 1, B), E there
+    moved : (K, B), whether each step was taken; false where it was refused
+    """
+
+    positions: Tensor
+    energies: Tensor
+    moved: Tensor
+
+    @property
+    def acceptance(self) -> float:
+        """Share of the steps that were taken."""
+        return self.moved.double().mean().item()
+
+
+def trajectory(
+    energy: Energy, start: Tensor, chain: Langevin, generator: torch.Generator
+) -> Trajectory:
+    """All of the chains whose ends `sample` gives, up to float rounding."""
+    start = start.detach()
+    steps: list[tuple[Tensor, Tensor]] = []
+    _walk(energy, start, chain, generator, differentiable=False, steps=steps)
+    first = _unit(start) if chain.spherical else start
+    positions = torch.stack([first, *(x.detach() for x, _ in steps)])
+    with torch.no_grad():
+        energies = torch.stack([energy(x) for x in positions])
+    return Trajectory(positions, energies, torch.stack([moved for _, moved in steps]))
+
+
 def fresh_starts(
     kind: str, shape: tuple[int, ...], chain: Langevin, like: Tensor, generator: torch.Generator
 ) -> Tensor:
@@ -75,13 +108,14 @@ def _walk(
     chain: Langevin,
     generator: torch.Generator,
     differentiable: bool,
+    steps: list[tuple[Tensor, Tensor]] | None = None,
 ) -> Tensor:
     if chain.spherical:
         x = _unit(x)
-    here = _at(energy, x, chain, differentiable)
+    here = _at(energy, x, chain.at(0), differentiable)
     for step in range(chain.steps):
         last = step == chain.steps - 1
-        proposal = _move(here, chain, _noise(x, generator))
+        proposal = _move(here, chain.at(step), _noise(x, generator))
         allowed = _inside(proposal, chain)
         if chain.boundary == "clip":
             proposal = proposal.clamp(*chain.bounds)
@@ -91,9 +125,12 @@ def _walk(
             here = _choose(allowed, there, here)
         else:
             x = proposal if chain.boundary != "reject" else _pick(allowed, proposal, here.x)
+        if steps is not None:
+            steps.append((here.x if chain.metropolis else x, allowed))
+        if not chain.metropolis:
             if last:  # K steps need K gradients, not K + 1
                 return x
-            here = _at(energy, x, chain, differentiable)
+            here = _at(energy, x, chain.at(step + 1), differentiable)
     return here.x
 
 
@@ -116,11 +153,22 @@ def _at(energy: Energy, x: Tensor, chain: Langevin, differentiable: bool) -> _Po
 
 def _drift(x: Tensor, gradient: Tensor, chain: Langevin) -> Tensor:
     if chain.gradient_clip is not None:
-        norm = gradient.norm(dim=1, keepdim=True)
-        gradient = gradient * (chain.gradient_clip / norm.clamp_min(chain.gradient_clip))
+        gradient = _clipped(gradient, chain.gradient_clip, chain.gradient_clip_rows)
     if chain.spherical:
         gradient = _tangent(x, gradient)
     return gradient * (-chain.drift_step / chain.temperature)
+
+
+def _clipped(gradient: Tensor, greatest: float, rows: int) -> Tensor:
+    """Each of `rows` equal parts of every gradient, cut to a norm."""
+    if gradient.shape[1] % rows:
+        raise ValueError(
+            f"chain.gradient_clip_rows: {gradient.shape[1]} inputs do not make {rows} equal rows"
+        )
+    parts = gradient.reshape(len(gradient), rows, -1)
+    norm = parts.norm(dim=2, keepdim=True)
+    clipped: Tensor = parts * (greatest / norm.clamp_min(greatest))
+    return clipped.reshape(gradient.shape)
 
 
 def _noise(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -10,7 +10,12 @@ import torch
 from scipy import special, stats
 from torch import Tensor
 
-from naetrigger.training.langevin import differentiable_sample, fresh_starts, sample
+from naetrigger.training.langevin import (
+    differentiable_sample,
+    fresh_starts,
+    sample,
+    trajectory,
+)
 from naetrigger.training.settings import Langevin
 
 N = 20_000
@@ -245,3 +250,66 @@ def test_fresh_starts_lie_in_the_box(kind: str, generator: torch.Generator) -> N
         assert stats.kstest(x.numpy().ravel(), stats.uniform(-1.5, 4.0).cdf).pvalue > 1e-4
     else:
         assert np.median(x.numpy()) == pytest.approx(0, abs=0.05)
+
+
+def test_annealed_variance_is_that_of_its_steps(generator: torch.Generator) -> None:
+    """AR(1) with a coefficient and a noise of its own in every step."""
+    chain = Langevin(
+        steps=25,
+        noise=0.5,
+        temperature=1.0,
+        final_noise=0.1,
+        final_temperature=0.2,
+        boundary="none",
+    )
+    variance = 0.0
+    for step in range(25):
+        now = chain.at(step)
+        a = now.drift_step * 2 / now.temperature
+        variance = (1 - a) ** 2 * variance + now.noise**2
+    assert chain.at(0).noise == 0.5
+    assert chain.at(24).noise == pytest.approx(0.1)
+    assert chain.at(24).temperature == pytest.approx(0.2)
+    assert chain.at(12).noise == pytest.approx(math.sqrt(0.5 * 0.1))
+    x = sample(quadratic, start(), chain, generator)
+    assert x.var().item() == pytest.approx(variance, rel=VARIANCE_ERROR)
+    assert Langevin(steps=1, final_noise=0.1).at(0).noise == 0.2  # one step has no way to go
+
+
+def test_rows_are_clipped_one_by_one() -> None:
+    still = {"steps": 1, "noise": 0.0, "step_size": 1.0, "temperature": 1.0, "boundary": "none"}
+    x = torch.tensor([[3.0, 4.0, 0.3, 0.4]], dtype=torch.float64)  # gradients of norm 10 and 1
+    g = torch.Generator()
+    rows = sample(quadratic, x, Langevin(**still, gradient_clip=2.0, gradient_clip_rows=2), g)
+    torch.testing.assert_close(x - rows, torch.tensor([[1.2, 1.6, 0.6, 0.8]]).double())
+    whole = sample(quadratic, x, Langevin(**still, gradient_clip=2.0), g)
+    torch.testing.assert_close((x - whole).norm(), torch.tensor(2.0).double())
+    with pytest.raises(ValueError, match="4 inputs do not make 3 equal rows"):
+        sample(quadratic, x, Langevin(**still, gradient_clip=2.0, gradient_clip_rows=3), g)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"boundary": "none"},
+        {"bounds": (-0.5, 0.5)},
+        {"bounds": (-0.5, 0.5), "boundary": "reject"},
+        {"metropolis": True, "boundary": "none", "noise": 1.0},
+        {"spherical": True},
+        {"final_noise": 0.05},
+    ],
+)
+def test_trajectories_end_where_samples_do(options: dict[str, object]) -> None:
+    chain = Langevin(**{"steps": 6, "temperature": 1.0, "noise": 0.3, **options})
+    x = torch.randn(50, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 0.1
+    chains = trajectory(quadratic, x, chain, torch.Generator().manual_seed(2))
+    assert chains.positions.shape == (7, 50, 3)
+    assert torch.equal(
+        chains.positions[-1], sample(quadratic, x, chain, torch.Generator().manual_seed(2))
+    )
+    torch.testing.assert_close(chains.energies, chains.positions.square().sum(dim=2))
+    stood = (chains.positions[1:] == chains.positions[:-1]).all(dim=2)
+    assert stood[~chains.moved].all()
+    refusing = chain.metropolis or chain.boundary == "reject"
+    assert torch.equal(stood, ~chains.moved) or not refusing
+    assert (chains.acceptance < 0.99) == refusing

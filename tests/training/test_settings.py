@@ -67,6 +67,8 @@ def test_every_objective_says_what_its_scores_are(kind: type[module.ObjectiveBas
         (Langevin, {"metropolis": True}, "use boundary 'reject'"),
         (Langevin, {"spherical": True, "bounds": (-0.5, 0.5)}, "unit sphere"),
         (Langevin, {"stepsize": 1}, "stepsize"),
+        (Langevin, {"noise": 0, "step_size": 0.1, "final_noise": 0.1}, "by factors"),
+        (Langevin, {"metropolis": True, "boundary": "none", "final_noise": 0.1}, "one density"),
         (Replay, {"ratio": 1.5}, "less than or equal to 1"),
         (WnaeObjective, {"batch_size": 0}, "batch_size"),
         (TrainingSettings, {"objective": {"name": "gan"}}, "'ae', .*'nae', 'wnae'"),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from naetrigger.training.langevin import sample
 from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
+from naetrigger.training.monitor import monitored_sample
 from naetrigger.training.objectives.contrast import contrast
 from naetrigger.training.objectives.divergence import watched
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
@@ -43,8 +44,11 @@ class Igebm(Objective[IgebmObjective, ScalarEnergy]):
     def validate(
         self, model: ScalarEnergy, batch: Tensor, state: State, generator: torch.Generator
     ) -> Validation:
-        negatives = self._negatives(model, batch, state, generator, store=False)
-        return Validation(wasserstein2_squared(batch, negatives).item(), {})
+        starts = state.buffers["inputs"].starts(len(batch), generator)
+        negatives, metrics = monitored_sample(
+            model.energy, starts, batch, self.settings.chain, generator
+        )
+        return Validation(wasserstein2_squared(batch, negatives).item(), metrics)
 
     def _negatives(
         self,

@@ -22,6 +22,7 @@ from naetrigger.training.langevin import sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
+from naetrigger.training.monitor import feature_distances
 from naetrigger.training.objectives.contrast import contrast
 from naetrigger.training.objectives.divergence import watched
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
@@ -77,7 +78,9 @@ class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
         if state.step <= self.settings.pretrain_steps:
             return Validation(None, {})
         negatives = self._negatives(model, batch, state, generator, store=False)
-        return Validation(wasserstein2_squared(batch, negatives).item(), {})
+        far = feature_distances(batch, negatives).max().item()
+        distance = wasserstein2_squared(batch, negatives).item()
+        return Validation(distance, {"feature_distance": far})
 
     def _negatives(
         self,

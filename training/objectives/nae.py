@@ -19,6 +19,7 @@ from torch import Tensor
 from naetrigger.training.langevin import sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.monitor import feature_distances
 from naetrigger.training.objectives.divergence import stop_if_diverged, watched
 from naetrigger.training.objectives.objective import (
     Objective,
@@ -78,7 +79,8 @@ class Nae(Objective[NaeObjective, Autoencoder]):
             return Validation(None, {})
         negatives = self._negatives(model, batch, state, generator, store=False)
         gap = model.scores(batch).mean() - model.scores(negatives).mean()
-        return Validation(abs(gap.item()), {})
+        far = feature_distances(batch, negatives).max().item()
+        return Validation(abs(gap.item()), {"feature_distance": far})
 
     def _negatives(
         self,

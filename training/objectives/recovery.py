@@ -14,6 +14,7 @@ from torch import Tensor
 from naetrigger.training.langevin import sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.monitor import feature_distances
 from naetrigger.training.objectives.contrast import contrast
 from naetrigger.training.objectives.divergence import watched
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
@@ -43,7 +44,9 @@ class Recovery(Objective[RecoveryObjective, Autoencoder]):
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
     ) -> Validation:
         negatives = self._negatives(model, batch, state, generator, store=False)
-        return Validation(wasserstein2_squared(batch, negatives).item(), {})
+        far = feature_distances(batch, negatives).max().item()
+        distance = wasserstein2_squared(batch, negatives).item()
+        return Validation(distance, {"feature_distance": far})
 
     def _negatives(
         self,

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from naetrigger.contracts.errors import TrainingDiverged
-from naetrigger.training.langevin import differentiable_sample, sample
+from naetrigger.training.langevin import differentiable_sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.monitor import monitored_sample
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.replay import ReplayBuffer
 from naetrigger.training.settings import ModelSettings, WnaeObjective
@@ -55,8 +56,10 @@ class Wnae(Objective[WnaeObjective, Autoencoder]):
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
     ) -> Validation:
         starts = state.buffers["inputs"].starts(len(batch), generator)
-        negatives = sample(model.energy, starts, self.settings.chain, generator)
-        return Validation(_distance(batch, negatives, state).item(), {})
+        negatives, metrics = monitored_sample(
+            model.energy, starts, batch, self.settings.chain, generator
+        )
+        return Validation(_distance(batch, negatives, state).item(), metrics)
 
 
 def _distance(batch: Tensor, negatives: Tensor, state: State) -> Tensor:

@@ -29,6 +29,12 @@ class Langevin(Settings):
     temperature: float = Field(0.05, gt=0, allow_inf_nan=False)
     """T in exp(-E/T)."""
 
+    final_noise: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Noise of the last step, reached by equal factors from `noise`; none: it stays."""
+
+    final_temperature: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """T of the last step, reached by equal factors from `temperature`; none: it stays."""
+
     bounds: Bounds = (-4.0, 4.0)
     """The box, the same in every coordinate; uniform starts are drawn from it too."""
 
@@ -37,6 +43,9 @@ class Langevin(Settings):
 
     gradient_clip: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Greatest norm of grad E(x), sample by sample; none: as it comes."""
+
+    gradient_clip_rows: int = Field(1, ge=1)
+    """Rows of an image, inputs being its rows in turn, that gradient_clip cuts one by one."""
 
     metropolis: bool = False
     """Accept or refuse each step so that exp(-E/T) is kept exactly (Metropolis-Hastings)."""
@@ -49,6 +58,24 @@ class Langevin(Settings):
         """The step size in use."""
         return self.noise**2 / 2 if self.step_size is None else self.step_size
 
+    @property
+    def annealed(self) -> bool:
+        """Whether noise or temperature change along the chain."""
+        return self.final_noise is not None or self.final_temperature is not None
+
+    def at(self, step: int) -> Langevin:
+        """The settings of one step, counted from 0."""
+        if not self.annealed:
+            return self
+        share = step / max(self.steps - 1, 1)
+        ends = {"noise": self.final_noise, "temperature": self.final_temperature}
+        now = {
+            name: getattr(self, name) * (end / getattr(self, name)) ** share
+            for name, end in ends.items()
+            if end is not None
+        }
+        return self.model_copy(update={"final_noise": None, "final_temperature": None, **now})
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         low, high = self.bounds
@@ -56,6 +83,10 @@ class Langevin(Settings):
             raise ValueError(f"bounds must be finite with low < high, got ({low}, {high})")
         if self.noise == 0 and (self.step_size is None or self.metropolis):
             raise ValueError("noise = 0 needs a step_size and goes without metropolis")
+        if self.noise == 0 and self.final_noise is not None:
+            raise ValueError("final_noise is reached by factors, so noise must be > 0")
+        if self.metropolis and self.annealed:
+            raise ValueError("metropolis keeps one density: leave out final_noise and temperature")
         if self.metropolis and self.boundary == "clip":
             raise ValueError(
                 "metropolis with boundary 'clip' does not keep the target density at the faces; "
