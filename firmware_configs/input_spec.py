@@ -22,7 +22,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.events import Events
+from naetrigger.contracts.events import HARDWARE_UNIT, Events
 from naetrigger.contracts.fixed_point import Fixed, Floats, Integers, parse_fixed
 from naetrigger.contracts.settings import Settings
 from naetrigger.firmware_configs.feature import Feature, offline_step
@@ -179,6 +179,7 @@ class InputSpec(Settings):
 
     def _table(self, values: npt.ArrayLike | Events) -> npt.NDArray[np.floating]:
         if isinstance(values, Events):
+            self._require_digitised(values)
             return columns_of(values, self.source_columns)
         table = np.asarray(values)
         if table.ndim != 2 or table.shape[1] != len(self.source_columns):
@@ -189,6 +190,15 @@ class InputSpec(Settings):
                 f"of shape {table.shape}"
             )
         return table
+
+    def _require_digitised(self, events: Events) -> None:
+        stated = dict(zip(events.columns, events.units, strict=False))
+        for column in self.scales:
+            if stated.get(column, HARDWARE_UNIT) not in (HARDWARE_UNIT, ""):
+                raise InputError(
+                    f"input spec {self.name}: {events.process}: column '{column}' is in "
+                    f"{stated[column]}, not in hardware integers; digitise the events first"
+                )
 
     def _features(self, x: Floats, first_row: int) -> Floats:
         x = np.array(x)

@@ -184,10 +184,25 @@ def watching(silent: bool, debug: bool) -> Iterator[Watcher]:
         shown.stop()
         console.print(text, markup=False, soft_wrap=True)
 
+    warnings = _Warnings(line)
+    if not debug:
+        logging.getLogger("naetrigger").addHandler(warnings)
     try:
         yield Watcher(shown, line)
     finally:
+        logging.getLogger("naetrigger").removeHandler(warnings)
         shown.stop()
+
+
+class _Warnings(logging.Handler):
+    """Shows what the program warns of, a line each; --debug shows all that it logs."""
+
+    def __init__(self, line: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self.line = line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.line(f"warning: {record.getMessage()}")
 
 
 def show_summary(summary: Mapping[str, Any], quiet: bool) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,9 @@ def test_events_are_read_by_their_columns():
     columns = ("jet1_eta", "other", "jet1_pt")
     events = Events("p", "background", columns, values, np.ones(2), np.arange(2, dtype=np.uint64))
     np.testing.assert_array_equal(spec.mantissas(events), spec.mantissas(values[:, [2, 0]]))
+    physical = replace(events, units=("1", "1", "GeV"))
+    with pytest.raises(InputError, match="column 'jet1_pt' is in GeV, not in hardware integers"):
+        spec.mantissas(physical)
 
 
 def test_rows_are_worked_on_in_pieces_and_errors_name_the_whole_tables_row():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import pytest
 from rich.console import Console
@@ -76,6 +77,15 @@ def test_watcher_says_nothing_when_silent(capsys: pytest.CaptureFixture[str]) ->
         watcher.progress.start("x", 3)
         watcher.progress.update(1)
     assert capsys.readouterr() == ("", "")
+
+
+def test_warnings_are_shown_while_a_run_is_watched(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("naetrigger.training.data")
+    with terminal.watching(silent=False, debug=False):
+        log.warning("data: %s: 3 values saturate [jet1_pt]", "zb")
+        log.info("no news")
+    log.warning("nobody looks")
+    assert capsys.readouterr().err == "warning: data: zb: 3 values saturate [jet1_pt]\n"
 
 
 def test_cells(capsys: pytest.CaptureFixture[str]) -> None:
