@@ -37,8 +37,6 @@ TRIGGER_SIGNALS = (
     "hp_taunu",
     "ttbar",
     "svjs_2000_r03",
-    "wlnu",
-    "zll",
 )
 
 
@@ -59,7 +57,7 @@ class Sample:
 
 
 SAMPLES = {
-    "jets": Sample("jets", ("ttbar", 52_000), JET_SIGNALS, 5_000),
+    "jets": Sample("jets", ("ttbar", 50_500), JET_SIGNALS, 5_000),
     "l1-objects": Sample("l1-objects", ("zero_bias", 100_000), TRIGGER_SIGNALS, 5_000),
     "calo-regions": Sample("regions", ("zero_bias", 20_000), TRIGGER_SIGNALS, 1_000),
     "jet-images": Sample("images", ("qcd", 20_000), ("top",), 5_000),

@@ -20,7 +20,10 @@ import numpy.typing as npt
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.events import FORMAT, HARDWARE_UNIT, VERSION, Events
 
-ROWS_PER_BLOCK = 4096
+ROWS_PER_BLOCK = 16384
+# Integers of one column are alike, so tables of up to so many columns are packed by column: a tenth
+# smaller. Images, mostly zeros, pack better by row.
+PACKED_COLUMNS = 512
 COMPRESSION = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
 CACHE_BYTES = 64 * 2**20
 ARRAYS = ("values", "weights", "event_ids", "context")
@@ -106,12 +109,13 @@ class _Process:
 
     def _create(self, name: str, like: npt.NDArray[Any]) -> None:
         rest = like.shape[1:]
+        by_column = like.dtype == np.int16 and rest[0] <= PACKED_COLUMNS
         self._group.create_dataset(
             name,
             shape=(0, *rest),
             maxshape=(None, *(n or None for n in rest)),  # HDF5 has no chunks without columns
             dtype=like.dtype,
-            chunks=(ROWS_PER_BLOCK, *(max(n, 1) for n in rest)),
+            chunks=(ROWS_PER_BLOCK, *(1 if by_column else max(n, 1) for n in rest)),
             **COMPRESSION,
         )
 

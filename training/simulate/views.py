@@ -183,12 +183,12 @@ def _detector() -> TriggerDetector:
 
 def _trigger_table(seen: TriggerView, values: npt.NDArray[Any]) -> Table:
     context = seen.context()
-    context[:, 1] = rounded(seen.mean_pileup)
+    context[:, 1] = rounded(seen.mean_pileup, bits=8)
     return Table(
         event=np.arange(len(seen)),
         values=values.reshape(len(seen), -1).astype(np.float32),
         context=context,
-        weights=seen.weights,
+        weights=rounded(seen.weights).astype(np.float64),
     )
 
 

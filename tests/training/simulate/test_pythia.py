@@ -11,7 +11,8 @@ import pytest
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.training.simulate import pythia
-from naetrigger.training.simulate.processes import DARK_MATTER, PROCESSES
+from naetrigger.training.simulate.dark_sector import DARK_MATTER
+from naetrigger.training.simulate.processes import PROCESSES
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +56,20 @@ def test_transverse_momentum_balances_but_for_neutrinos(top_pairs):
     assert np.all(missing < scalar)
 
 
-def test_top_pairs_carry_falling_weights(top_pairs):
-    assert np.all(top_pairs.weights > 0)
-    ht = np.bincount(top_pairs.event, top_pairs.pt)
-    hard = ht > np.median(ht)
-    assert np.median(top_pairs.weights[hard]) < 0.1 * np.median(top_pairs.weights[~hard])
+def test_quarks_of_tops_point_to_where_their_energy_goes():
+    boosted = pythia.EventGenerator(PROCESSES["top"].commands, 8).batch(20)
+    for event, eta, phi in zip(*vars(boosted.top_quarks).values(), strict=True):
+        here = boosted.event == event
+        near = np.zeros(here.sum(), bool)
+        for quark in range(3):
+            d_phi = np.mod(boosted.phi[here] - phi[quark] + np.pi, 2 * np.pi) - np.pi
+            near |= np.hypot(boosted.eta[here] - eta[quark], d_phi) < 0.4
+        # A top of about 600 GeV: most of its pT lies around its quarks.
+        assert boosted.pt[here][near].sum() > 250
+
+
+def test_unbiased_processes_have_unit_weights(top_pairs):
+    assert np.all(top_pairs.weights == 1)
 
 
 def test_pt_eta_phi_of_known_momenta():
