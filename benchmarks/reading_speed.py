@@ -3,7 +3,8 @@
     python benchmarks/reading_speed.py [--events 1000000] [--folder /tmp/reading]
 
 Writes the files with h5py alone (and this program's writers), then streams each from beginning to
-end with all checks. Times are of a file that the system has just written, so mostly of memory.
+end with all checks. Rates are per CPU second of one thread, of a file that the system still holds
+in memory. Linux only.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from naetrigger.training.data.readers import open_events
 
 BLOCK = 50_000
 MEASURE = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from naetrigger.training.data.readers import open_events
-start = time.perf_counter()
+start = time.process_time()
 n = sum(len(events) for events in open_events(Path(sys.argv[1])).chunks())
-seconds = time.perf_counter() - start
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+seconds = time.process_time() - start
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+memory = int(status["VmHWM"].split()[0]) / 1e3  # ru_maxrss would count the parent process
 print(json.dumps({"events": n, "seconds": seconds, "memory_mb": memory}))
 """
 
@@ -43,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        print("| file | size [MB] | events/s | peak memory [MB] |\n|---|---|---|---|")
+        print("| file | size [MB] | events per CPU second | peak memory [MB] |\n|---|---|---|---|")
         for name, path in files(folder, arguments.events):
             result = measure(path)
             assert result["events"] == arguments.events

@@ -12,6 +12,7 @@ from naetrigger.contracts.errors import InputError, suggestion
 from naetrigger.contracts.events import HARDWARE_UNIT, Events
 from naetrigger.contracts.trigger_objects import (
     COLUMNS,
+    KIND_OF_OBJECT,
     KINDS,
     OBJECTS,
     UNITS,
@@ -19,11 +20,8 @@ from naetrigger.contracts.trigger_objects import (
     to_physical,
 )
 
-# The place of each object and of the next one of its kind.
-_PAIRS = [
-    (i, i + 1) for i in range(len(OBJECTS) - 1) if OBJECTS[i][:2] == OBJECTS[i + 1][:2] != "me"
-]
-_FIRST, _SECOND = (np.array(places) for places in zip(*_PAIRS, strict=True))
+# Whether each object but the first is of the kind of the one before.
+_SAME_KIND = np.array([KIND_OF_OBJECT[i] is KIND_OF_OBJECT[i - 1] for i in range(1, len(OBJECTS))])
 
 
 def check(objects: npt.NDArray[Any], path: Path, first_row: int) -> None:
@@ -32,15 +30,17 @@ def check(objects: npt.NDArray[Any], path: Path, first_row: int) -> None:
     objects : (N, 19, 3), pt, eta, phi. Raises InputError with the row of the file and the object:
     NaN or infinite, negative pt, an absent object (pt 0) with eta or phi, or pt that rises.
     """
-    pt = objects[:, :, 0]
-    bad = ~np.isfinite(objects).all(axis=2)
-    _refuse(bad, "hold NaN or infinity", "remove or repair these rows", path, first_row)
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(objects.sum())  # one pass where all is well
+    if not finite:
+        bad = ~np.isfinite(objects).all(axis=2)
+        _refuse(bad, "hold NaN or infinity", "remove or repair these rows", path, first_row)
+    pt = np.ascontiguousarray(objects[:, :, 0])
     _refuse(pt < 0, "have negative pt", "remove or repair these rows", path, first_row)
-    absent = pt == 0
-    absent &= (objects[:, :, 1] != 0) | (objects[:, :, 2] != 0)
+    absent = (pt == 0) & ((objects[:, :, 1] != 0) | (objects[:, :, 2] != 0))
     _refuse(absent, "have pt 0 but eta or phi", "absent objects are all zero", path, first_row)
     rising = np.zeros(pt.shape, bool)
-    rising[:, _SECOND] = pt[:, _SECOND] > pt[:, _FIRST]
+    rising[:, 1:] = (pt[:, 1:] > pt[:, :-1]) & _SAME_KIND
     remedy = "sort them first, or read with sort_objects"
     _refuse(rising, "are harder than the one before", remedy, path, first_row)
 
@@ -89,10 +89,10 @@ def _columns(events: Events) -> tuple[npt.NDArray[np.float32], bool]:
     if units == {HARDWARE_UNIT}:
         return values, True
     if tuple(events.unit_of(name) for name in COLUMNS) != UNITS:
-        known = ", ".join(sorted(unit or "unknown" for unit in units))
+        stated = ", ".join(sorted(unit or "unknown" for unit in units))
         raise InputError(
             f"{events.process}: units of trigger objects must be GeV, 1, rad or all 'hw', got "
-            f"{known}; CSV states none, parquet and HDF5 do"
+            f"{stated}; CSV states none, parquet and HDF5 do"
         )
     return values, False
 
