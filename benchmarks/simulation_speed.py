@@ -57,6 +57,63 @@ def zero_bias_rows(n: int = 1000) -> list[Row]:
     return [(name, count, best_of(REPEATS, what)) for name, count, what in steps]
 
 
+def jet_rows(n: int = 250) -> list[Row]:
+    """Jets of boosted tops to the eight inputs, and where the time goes. FastJet contrib makes the
+    N-subjettiness; its soft drop and C2 are there for comparison alone."""
+    import fastjet
+
+    from naetrigger.training.simulate import detector, jets, pythia, shapes
+    from naetrigger.training.simulate.particles import around
+    from naetrigger.training.simulate.processes import process_named
+
+    generator = pythia.EventGenerator(process_named("top").commands, 1)
+    particles = generator.batch(n)
+    candidates = detector.reconstruct(particles, np.random.default_rng(1))
+    found = jets.cluster(candidates)
+    members = found.constituents
+    phi = around(members.phi, np.repeat(found.phi, found.counts))
+    cambridge = fastjet.JetDefinition(fastjet.cambridge_algorithm, jets.RECLUSTERING_RADIUS)
+
+    def sequence() -> object:
+        return fastjet.ClusterSequence(jets.momenta(members, found.counts), cambridge)
+
+    whole = sequence()
+    steps: list[tuple[str, int, Callable[[], object]]] = [
+        ("events of boosted tops in Pythia", n, lambda: generator.batch(n)),
+        (
+            "particles to candidates",
+            n,
+            lambda: detector.reconstruct(particles, np.random.default_rng(1)),
+        ),
+        ("anti-kt jets of an event", n, lambda: jets.cluster(candidates)),
+        ("jet to eight inputs", len(found), lambda: jets.substructure(found)),
+        ("... four-momenta for FastJet", len(found), sequence),
+        ("... N-subjettiness (FastJet contrib)", len(found), lambda: jets.n_subjettiness(whole)),
+        (
+            "... all other shapes (compiled here)",
+            len(found),
+            lambda: shapes.shapes(members.pt, members.eta, phi, found.counts),
+        ),
+        (
+            "for comparison: soft drop in FastJet contrib",
+            len(found),
+            lambda: whole.exclusive_jets_softdrop_grooming(  # type: ignore[attr-defined]
+                njets=1, beta=0.0, symmetry_cut=0.1, R0=jets.RADIUS
+            ),
+        ),
+        (
+            "for comparison: C2 in FastJet contrib",
+            len(found),
+            lambda: whole.exclusive_jets_energy_correlator(  # type: ignore[attr-defined]
+                njets=1, beta=0.5, func="c2"
+            ),
+        ),
+    ]
+    for _, _, what in steps[3:]:
+        what()  # compiles
+    return [(name, count, best_of(REPEATS, what)) for name, count, what in steps]
+
+
 def pool_rows() -> list[Row]:
     """Reading the shipped pool."""
 
@@ -86,7 +143,7 @@ def table(rows: list[Row]) -> str:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None).parse_args()
-    print(table([*pool_rows(), *zero_bias_rows()]))
+    print(table([*pool_rows(), *zero_bias_rows(), *jet_rows()]))
 
 
 if __name__ == "__main__":
