@@ -3,14 +3,21 @@
     python benchmarks/derive_input_specs.py                    # from the shipped samples
     python benchmarks/derive_input_specs.py --objects mine.h5  # this one alone
 
-Writes firmware_configs/inputs/{l1-57,regions-252,images-1600,images-100}.yaml. The samples hold
-hardware integers or physical values; what is used is the training split of the background.
+Writes firmware_configs/inputs/{l1-57,l1-57-pt,regions-252,images-1600,images-100}.yaml. The samples
+hold hardware integers or physical values; what is used is the training split of the background.
+
+l1-57-pt is l1-57 in other units: every pt in those of its own spread over all events, missing
+objects included, so that a muon that zero bias hardly knows counts for much; eta and phi, which
+zero bias spreads evenly and nothing predicts, as small numbers that a squared error hardly sees.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
+
+import numpy as np
 
 from naetrigger.contracts.events import SPLITS, Events, read_events, split_of
 from naetrigger.contracts.trigger_objects import COLUMNS
@@ -24,6 +31,10 @@ from naetrigger.training.data.settings import Split
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "training" / "data"
 INPUTS = ROOT / "firmware_configs" / "inputs"
+DIRECTION_SHIFTS = {"eta": 9, "phi": 10}  # these and MUON_LEAST chosen on lq_btau alone
+MUON_SHIFT = 2  # of directions: a muon has 4 steps to one of a calorimeter
+MUON_LEAST = 2  # a missing muon has no spread: 4 LSBs = 2 GeV are the least unit of its pt
+PT_FIRST_TYPE = "fixed<12,5,RND_CONV,SAT>"  # +-16 spreads in steps of 1/128
 SUMS = BlockSum(prefix="pix", shape=(40, 40), block=(4, 4), bits=13)  # all pixels together: 4096
 
 
@@ -43,9 +54,9 @@ def main() -> None:
     for kind, path in given.items():
         for name, description, columns, steps in SPECS[kind]:
             spec = derived(name, description, columns, steps, path)
-            text = f"# Made by benchmarks/derive_input_specs.py.\n{spec.to_yaml()}"
-            (options.out / f"{name}.yaml").write_text(text, encoding="utf-8")
-            print(f"{name}: {spec.type}, {spec.source}")
+            write(spec, options.out)
+            if kind == "objects":
+                write(with_pt_first(spec, path), options.out)
 
 
 SPECS: dict[str, list[tuple[str, str, tuple[str, ...], tuple[Step, ...]]]] = {
@@ -100,6 +111,39 @@ def derived(
         description=description,
         source=f"{len(train)} events of {train.process} in {path.name}: the training split",
     )
+
+
+def with_pt_first(spec: InputSpec, path: Path) -> InputSpec:
+    """Every pt in units of its column's spread, eta and phi small; rounds and saturates."""
+    (background,) = (events for events in read_events(path) if events.role == "background")
+    train = training_part(background)
+    words = digitise(train, spec.scales).events
+    features = []
+    for feature in spec.features:
+        thing, _, quantity = feature.name.rpartition("_")
+        shift = DIRECTION_SHIFTS.get(quantity, 0) + MUON_SHIFT * thing.startswith("mu")
+        if quantity == "pt":
+            x = words.column(feature.name).astype(np.float64)
+            variance = (
+                np.average(x**2, weights=train.weights) - np.average(x, weights=train.weights) ** 2
+            )
+            least = 2.0 ** (MUON_LEAST * thing.startswith("mu"))
+            shift = math.ceil(math.log2(max(math.sqrt(variance), least)))
+        features.append(feature.model_copy(update={"shift": shift, "exact": False}))
+    return spec.model_copy(
+        update={
+            "name": "l1-57-pt",
+            "description": spec.description + "; pt decides, not exact",
+            "type": PT_FIRST_TYPE,
+            "features": tuple(features),
+        }
+    )
+
+
+def write(spec: InputSpec, folder: Path) -> None:
+    text = f"# Made by benchmarks/derive_input_specs.py.\n{spec.to_yaml()}"
+    (folder / f"{spec.name}.yaml").write_text(text, encoding="utf-8")
+    print(f"{spec.name}: {spec.type}, {spec.source}")
 
 
 def training_part(events: Events) -> Events:
