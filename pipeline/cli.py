@@ -49,7 +49,6 @@ class Kind(StrEnum):
     scores = "scores"
     samples = "samples"
     processes = "processes"
-    processes = "processes"
     signals = "signals"
     schema = "schema"
 
@@ -390,45 +389,6 @@ def data_convert(
         return
     counts = ", ".join(f"{name} {count}" for name, count in done.events.items())
     typer.echo(f"{out}: {done.format}: {counts}")
-
-
-@data_app.command("generate")
-def data_generate(
-    process: Annotated[str, typer.Argument(help="What to simulate: naetrigger list processes.")],
-    events: Annotated[
-        int, typer.Option("--events", help="Rows to make: jets, or crossings of trigger views.")
-    ],
-    out: Annotated[Path, typer.Option("--out", help="The HDF5 file to write.")],
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same rows.")] = 1,
-    view: Annotated[
-        str | None,
-        typer.Option("--view", help="jets, images, l1-objects or regions; default: by process."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", help="Processes at work; default: one a core.")
-    ] = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> int:
-    """Simulate events of a process; interrupted, the same command goes on where it stopped."""
-    OPTIONS.json, OPTIONS.debug = as_json, debug
-    from naetrigger.pipeline import terminal
-    from naetrigger.pipeline.generating import available_cores, generate_file
-
-    with (
-        terminal.watching(silent=quiet or as_json, debug=debug) as watcher,
-        _resumable(out.with_name(out.name + ".parts")),
-    ):
-        summary = generate_file(
-            process, events, seed, out, view, workers or available_cores(), watcher.progress
-        )
-    if as_json:
-        typer.echo(json.dumps({"exit_status": PASSED, **summary}))
-    else:
-        line = "{file}: {rows} {what} of {process}, {megabytes} MB in {seconds} s; content sha256 "
-        typer.echo(summary["file"] if quiet else line.format(**summary) + summary["content_sha256"])
-    return PASSED
 
 
 @data_app.command("generate")
