@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 OPSET = 17
 
-ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "relu": ("Relu", {}),
-    "leaky_relu": ("LeakyRelu", {"alpha": 0.01}),
-    "softplus": ("Softplus", {}),
-    "tanh": ("Tanh", {}),
+ACTIVATIONS = {
+    "relu": "Relu",
+    "leaky_relu": "LeakyRelu",
+    "prelu": "LeakyRelu",  # one slope a layer, which no longer learns
+    "softplus": "Softplus",
+    "tanh": "Tanh",
 }
 
 
@@ -42,12 +43,14 @@ class FloatLayer:
     weights, bias : (n_in, n_out) and (n_out,)
     activation : a key of ACTIVATIONS, or 'linear'
     edge : name of the vector that leaves it if a score may read it, else ''
+    slope : of the activation's negative side, where it has one
     """
 
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
     activation: str
     edge: str = ""
+    slope: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,14 @@ def teacher_network(teacher: EnergyModel) -> FloatNetwork:
     edges = {len(stack) - 1: "output"}
     encoder_stack: Any = getattr(teacher, "encoder", None)
     if encoder_stack is not None:
-        encoder = sum(hasattr(module, "weight") for module in encoder_stack.children())
+        encoder = sum(hasattr(module, "in_features") for module in encoder_stack.children())
         edges = {encoder - 1: "latent", len(stack) - 1: "reconstruction"}
     layers = []
     for index, layer in enumerate(stack):
         edge = edges.get(index, "")
         weights, bias = layer.linear.weight.detach(), layer.linear.bias.detach()
         arrays = (weights.T.cpu().numpy(), bias.cpu().numpy())
-        layers.append(FloatLayer(*arrays, layer.activation, edge))
+        layers.append(FloatLayer(*arrays, layer.activation, edge, layer.slope))
     return FloatNetwork("teacher", tuple(layers), teacher.score)
 
 
@@ -140,7 +143,8 @@ def _dense(graph: GraphBuilder, layer: FloatLayer, x: str, name: str) -> str:
         return h
     if layer.activation not in ACTIVATIONS:
         raise InputError(f"onnx: {name}: activation '{layer.activation}' is not known here")
-    op, attributes = ACTIVATIONS[layer.activation]
+    op = ACTIVATIONS[layer.activation]
+    attributes: dict[str, Any] = {} if layer.slope is None else {"alpha": layer.slope}
     return graph.add(op, [h], f"{name}_{layer.activation}", size, **attributes)
 
 

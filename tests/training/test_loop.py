@@ -116,6 +116,31 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(
     assert contents(cut) == uncut(objective)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("wnae", {"kind": "conv", "hidden": (3,), "activation": "leaky_relu"}),
+        ("vae-likelihood", {"kind": "conv", "hidden": (3,)}),
+        ("nae-omi", {"spectral_norm": True}),
+        ("mpdr-reconstruction", {"activation": "prelu"}),
+    ],
+)
+def test_other_networks_resume_and_load(
+    tmp_path: Path, name: str, options: dict[str, object]
+) -> None:
+    model = ModelSettings(**{"hidden": (8,), "latent": 2, **options})
+    settings = TrainingSettings(model=model, objective=SMALL_OBJECTIVES[name], seed=3)
+    inputs = surface(200, 1), surface(60, 2)
+    whole = train(settings, *inputs, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(settings, *inputs, tmp_path / "cut", progress=KillAt(14))
+    train(settings, *inputs, tmp_path / "cut")
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+    x = torch.from_numpy(surface(30, 4))
+    loaded = load_teacher(tmp_path / "whole")
+    assert torch.equal(loaded.scores(x), whole.teacher.model.scores(x))
+
+
 def test_killed_again_and_again_it_gets_there(tmp_path: Path) -> None:
     objective = SMALL_OBJECTIVES["wnae"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"

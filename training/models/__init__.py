@@ -10,11 +10,15 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.models.conv import conv
 from naetrigger.training.models.mlp import mlp
 from naetrigger.training.models.spectral import normalised
 from naetrigger.training.settings import ModelSettings
 
-MODELS: dict[str, Callable[[ModelSettings, int, torch.Generator], Autoencoder]] = {"mlp": mlp}
+MODELS: dict[str, Callable[[ModelSettings, int, torch.Generator], Autoencoder]] = {
+    "mlp": mlp,
+    "conv": conv,
+}
 
 
 def build_model(settings: ModelSettings, n_inputs: int, generator: torch.Generator) -> Autoencoder:

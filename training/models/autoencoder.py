@@ -13,6 +13,7 @@ from naetrigger.training.settings import ModelSettings
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
     "softplus": nn.Softplus,
     "tanh": nn.Tanh,
 }
@@ -23,6 +24,8 @@ class Layer(NamedTuple):
 
     linear: nn.Linear
     activation: str
+    slope: float | None = None
+    """Of the negative side, where the activation has one."""
 
 
 class Autoencoder(EnergyModel):
@@ -88,7 +91,13 @@ def layers_of(stack: nn.Module) -> list[Layer]:
         if isinstance(module, nn.Linear):
             layers.append(Layer(module, "linear"))
         elif type(module) in names and layers and layers[-1].activation == "linear":
-            layers[-1] = layers[-1]._replace(activation=names[type(module)])
+            layers[-1] = Layer(layers[-1].linear, names[type(module)], _slope(module))
         else:
             raise TypeError(f"{type(module).__name__} does not fit a stack of linear layers")
     return layers
+
+
+def _slope(activation: nn.Module) -> float | None:
+    if isinstance(activation, nn.PReLU):
+        return float(activation.weight.detach())
+    return activation.negative_slope if isinstance(activation, nn.LeakyReLU) else None

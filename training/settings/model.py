@@ -12,13 +12,16 @@ Width = Annotated[int, Field(ge=1, le=65536)]
 
 
 class ModelSettings(Settings):
-    """A fully connected autoencoder with a linear latent layer and a linear output."""
+    """An autoencoder with a linear latent layer and a linear output."""
 
-    kind: Literal["mlp"] = "mlp"
+    kind: Literal["mlp", "conv"] = "mlp"
     """The family of networks; a name in `naetrigger.training.models.MODELS`."""
 
     hidden: tuple[Width, ...] = (32, 32)
-    """Widths of the encoder's hidden layers, from the input to the latent."""
+    """Widths of the encoder's hidden layers, from the input to the latent; conv: channels."""
+
+    image: tuple[int, int] | None = None
+    """conv: rows and columns of the image, inputs being its rows in turn; none: it is square."""
 
     latent: Width = 3
     """Width of the latent layer."""
@@ -26,8 +29,8 @@ class ModelSettings(Settings):
     decoder_hidden: tuple[Width, ...] | None = None
     """Widths of the decoder's hidden layers, from the latent to the output; none: mirrored."""
 
-    activation: Literal["relu", "leaky_relu", "softplus", "tanh"] = "relu"
-    """Activation of the hidden layers; hardware wants relu."""
+    activation: Literal["relu", "leaky_relu", "prelu", "softplus", "tanh"] = "relu"
+    """Activation of the hidden layers; hardware wants relu. prelu learns one slope a layer."""
 
     score: Literal["squared_error", "absolute_error"] = "squared_error"
     """The anomaly score, which is also the energy E(x) that training shapes."""
@@ -41,6 +44,8 @@ class ModelSettings(Settings):
 
     def obstacle(self, mode: str) -> str:
         """Why a student of `mode` cannot be made from this network; "": it can."""
+        if mode == "quantize" and self.kind != "mlp":
+            return f"a model.kind '{self.kind}' has no form in hardware yet"
         if mode == "quantize" and self.spherical:
             return "model.spherical divides by the latent's length, for which there is no hardware"
         if mode == "quantize" and self.activation != "relu":

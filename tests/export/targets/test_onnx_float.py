@@ -40,7 +40,7 @@ def spec() -> InputSpec:
 
 
 @pytest.mark.parametrize("score", ["squared_error", "absolute_error"])
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "softplus", "tanh"])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "prelu", "softplus", "tanh"])
 def test_a_teacher_equals_torch(activation: str, score: str, tmp_path: Path) -> None:
     settings = ModelSettings.model_validate(
         {"hidden": (6, 5), "latent": 2, "activation": activation, "score": score}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import nn
 
 from naetrigger.training.models import MODELS, build_model
+from naetrigger.training.models.autoencoder import ACTIVATIONS
 from naetrigger.training.settings import ModelSettings
 
 
@@ -16,10 +19,11 @@ def built(seed: int = 0, **options: object) -> nn.Module:
 
 
 def test_every_kind_of_settings_has_a_model() -> None:
-    assert set(MODELS) == {"mlp"}
+    kinds = get_args(ModelSettings.model_fields["kind"].annotation)
+    assert tuple(MODELS) == kinds
 
 
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "softplus", "tanh"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("decoder_hidden", [None, (), (3,)])
 def test_layers_read_one_by_one_give_the_forward_pass(
     activation: str, decoder_hidden: tuple[int, ...] | None, generator: torch.Generator
@@ -29,6 +33,7 @@ def test_layers_read_one_by_one_give_the_forward_pass(
         "relu": torch.relu,
         "leaky_relu": nn.functional.leaky_relu,
         "softplus": nn.functional.softplus,
+        "prelu": lambda x: torch.where(x > 0, x, 0.25 * x),
         "tanh": torch.tanh,
         "linear": lambda x: x,
     }
@@ -78,3 +83,14 @@ def test_spherical_latents_have_length_one(generator: torch.Generator) -> None:
     with pytest.raises(TypeError, match="spherical"):
         _ = spherical.layers
     torch.testing.assert_close(spherical.energy(x), (x - spherical.decode(z)).square().mean(dim=1))
+
+
+def test_slopes_are_those_of_the_layers() -> None:
+    prelu = built(activation="prelu")
+    with torch.no_grad():
+        prelu.encoder[1].weight.fill_(0.4)
+    slopes = [layer.slope for layer in prelu.layers]
+    assert slopes == pytest.approx([0.4, 0.25, None, 0.25, 0.25, None])
+    leaky = [layer.slope for layer in built(activation="leaky_relu").layers]
+    assert leaky == [0.01, 0.01, None, 0.01, 0.01, None]
+    assert {layer.slope for layer in built().layers} == {None}
