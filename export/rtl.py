@@ -285,7 +285,7 @@ def _cast(exact: Any, kind: Fixed) -> Any:
     """Exact results in a node's format; constants by our own arithmetic.
 
     alkaid 0.8.2 rounds a constant down where it should round half to even, and behind weights
-    that are all zero a value is its bias alone.
+    that are all zero a value is its bias alone. It also misses ties of values off their own grid.
     """
     keep, integer, fraction = kind.kif
     cast = exact.quantize(keep, integer, fraction, kind.overflow.value, kind.rounding.value)
@@ -293,7 +293,32 @@ def _cast(exact: Any, kind: Fixed) -> Any:
         if value.low == value.high:
             constant = float(kind.quantize(float(value.low)))
             cast[i] = type(value).from_const(constant, hwconf=value.hwconf)
+        elif kind.rounding is Rounding.RND_CONV and _is_off_grid(value, fraction):
+            rounded = _half_to_even(value, fraction)
+            cast[i] = rounded.quantize(keep, integer, fraction, kind.overflow.value, "TRN")
     return cast
+
+
+def _is_off_grid(value: Any, fraction: int) -> bool:
+    """Whether adding half an output LSB leaves fewer fraction bits than the value has.
+
+    As of c + k s with a step s coarser than the bits of c: behind weights that are powers of two,
+    say, with a finer bias. alkaid 0.8.2 then looks for ties in the wrong bits.
+    """
+    bits = value.kif[2]
+    return bool(bits > fraction and (value + 2.0 ** (-fraction - 1)).kif[2] != bits)
+
+
+def _half_to_even(value: Any, fraction: int) -> Any:
+    """A value rounded to so many fraction bits, ties to even; no overflow is possible."""
+    above = value + 2.0 ** (-fraction - 1)
+    keep, integer, bits = (int(part) for part in above.kif)
+    if bits <= fraction:  # all values are ties: clear the last bit
+        return above.quantize(keep, integer, fraction - 1, "WRAP", "TRN")
+    floor = above.quantize(keep, integer, fraction, "WRAP", "TRN")
+    no_tie = above.bits[fraction - bits :].unary_bit_op("any") * 2.0**-fraction
+    even = above.quantize(keep, integer, fraction - 1, "WRAP", "TRN")
+    return even + (no_tie & floor.bits[-1:])
 
 
 def _squared(x: Any, square: Square, name: str) -> Any:

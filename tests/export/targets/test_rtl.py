@@ -281,3 +281,41 @@ def _verilator_wrapper(folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 def test_biases_that_no_float_holds_are_refused_by_name(tmp_path: Path, board: Board) -> None:
     with pytest.raises(InputError, match=r"up: .*floats of 53"):
         write_rtl(network_of_wide_biases(), tmp_path / "rtl", board, VERILOG)
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+@pytest.mark.parametrize("dropped", [1, 2, 3])
+@pytest.mark.parametrize("finer", [1, 2, 3])
+def test_values_off_their_own_grid_round_to_even(
+    finer: int, dropped: int, overflow: Overflow, tmp_path: Path, board: Board
+) -> None:
+    """Behind weights 1 and a finer, odd bias every value lies between the steps of the sum."""
+    word = Fixed(True, 6, 6)
+    bias_type = Fixed(True, 4 + finer, 4)
+    wide = Fixed(True, 10 + finer, 10)
+    narrow = Fixed(True, 12, 12 - (finer - dropped), Rounding.RND_CONV, overflow)
+    if overflow is not Overflow.WRAP:
+        narrow = replace(narrow, width=6, integer=6 - (finer - dropped))
+    network = FixedPointNetwork(
+        (
+            Node("x", "input", (), 2, word),
+            Node(
+                name="d",
+                op="dense",
+                inputs=("x",),
+                size=1,
+                type=wide,
+                weights=np.array([[1], [-1]]),
+                weight_type=Fixed(True, 2, 2),
+                bias=np.array([2 ** (finer - 1) + (finer > 1)]),
+                bias_type=bias_type,
+            ),
+            Node("score", "cast", ("d",), 1, narrow),
+        ),
+        "score",
+        1.0,
+    )
+    write_rtl(network, tmp_path / "rtl", board, VERILOG)
+    words = np.stack(np.meshgrid(*[np.arange(-32, 32)] * 2), axis=-1).reshape(-1, 2)
+    scores = RtlModel(tmp_path / "rtl").scores(words)
+    np.testing.assert_array_equal(scores, network.scores(words))
