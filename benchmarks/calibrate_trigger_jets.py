@@ -22,6 +22,7 @@ import fastjet
 import numpy as np
 import yaml
 
+from naetrigger.contracts.trigger_objects import LSB
 from naetrigger.training.simulate import calibration, overlay, towers
 from naetrigger.training.simulate.calibration import Calibration
 from naetrigger.training.simulate.overlay import PileUp
@@ -29,7 +30,7 @@ from naetrigger.training.simulate.particles import Floats, Particles
 from naetrigger.training.simulate.pool import read_pool
 from naetrigger.training.simulate.pythia import EventGenerator
 from naetrigger.training.simulate.trigger_detector import TriggerDetector
-from naetrigger.training.simulate.trigger_objects import EGAMMA, LSB, MET, jets
+from naetrigger.training.simulate.trigger_objects import EGAMMA, MET, jets
 
 QCD = (
     "HardQCD:all=on",

@@ -14,11 +14,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from naetrigger.contracts.trigger_objects import LSB
 from naetrigger.training.simulate.overlay import PileUp, effective_pool_events
 from naetrigger.training.simulate.particles import Floats
 from naetrigger.training.simulate.pool import read_pool
 from naetrigger.training.simulate.trigger_detector import TriggerView, joined
-from naetrigger.training.simulate.trigger_objects import LSB
 from naetrigger.training.simulate.zero_bias import CROSSING_RATE_KHZ, zero_bias_chunks
 
 MET, EG, MUON, JET, FOURTH_JET = 0, 1, 5, 9, 12

@@ -66,26 +66,4 @@ COLUMNS = tuple(f"{name}_{quantity}" for name in OBJECTS for quantity in ("pt", 
 UNITS = PHYSICAL_UNITS * len(OBJECTS)
 HARDWARE_UNITS = (HARDWARE_UNIT,) * len(COLUMNS)
 LIMITS = np.array([kind.limits for kind in KIND_OF_OBJECT])  # (19, 3, 2)
-_LSB = np.array([kind.lsb for kind in KIND_OF_OBJECT])  # (19, 3)
-_PHI_STEPS = np.array([kind.phi_steps for kind in KIND_OF_OBJECT])  # (19,)
-
-
-def to_physical(integers: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Hardware integers (N, 57) as GeV, 1, rad; phi in (-pi, pi]."""
-    values = np.asarray(integers, dtype=np.float64).reshape(-1, len(OBJECTS), 3)
-    phi = values[:, :, 2]
-    phi = np.where(phi > _PHI_STEPS / 2, phi - _PHI_STEPS, phi)
-    physical = np.stack([values[:, :, 0], values[:, :, 1], phi], axis=2) * _LSB
-    return np.asarray(physical.reshape(-1, len(COLUMNS)), np.float32)
-
-
-def to_hardware(physical: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """GeV, 1, rad, shape (N, 57), as the nearest hardware integers.
-
-    pt and eta beyond the range saturate, as hardware does; phi wraps.
-    """
-    values = np.asarray(physical, dtype=np.float64).reshape(-1, len(OBJECTS), 3)
-    nearest = np.rint(values / _LSB)
-    nearest[:, :, 2] = np.mod(nearest[:, :, 2], _PHI_STEPS)
-    inside = np.clip(nearest, LIMITS[:, :, 0], LIMITS[:, :, 1])
-    return np.asarray(inside.reshape(-1, len(COLUMNS)), np.float32)
+LSB = np.array([kind.lsb for kind in KIND_OF_OBJECT])  # (19, 3): GeV, 1, rad

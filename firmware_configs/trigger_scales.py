@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import numpy as np
+import numpy.typing as npt
+
 from naetrigger.contracts.calo_regions import ET_LSB, MAX_ET
-from naetrigger.contracts.trigger_objects import KINDS, ObjectKind
+from naetrigger.contracts.trigger_objects import COLUMNS, KINDS, ObjectKind
 from naetrigger.firmware_configs.scale import Scale
 
 REGION = Scale(unit="GeV", lsb=ET_LSB, bits=MAX_ET.bit_length())
@@ -35,6 +38,22 @@ def trigger_scales(columns: Iterable[str]) -> dict[str, Scale]:
     """The scales of those columns that have a known one."""
     known = ((column, trigger_scale(column)) for column in columns)
     return {column: scale for column, scale in known if scale is not None}
+
+
+def to_physical(integers: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Trigger objects in hardware integers, shape (N, 57), as GeV, 1, rad."""
+    columns = np.asarray(integers).T
+    scales = trigger_scales(COLUMNS).values()
+    values = [scale.physical(n) for scale, n in zip(scales, columns, strict=True)]
+    return np.stack(values, axis=1).astype(np.float32)
+
+
+def to_hardware(physical: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Trigger objects in GeV, 1, rad, shape (N, 57), as the hardware digitises them."""
+    columns = np.asarray(physical).T
+    scales = trigger_scales(COLUMNS).values()
+    values = [scale.integers(x) for scale, x in zip(scales, columns, strict=True)]
+    return np.stack(values, axis=1).astype(np.float32)
 
 
 def group_of(column: str) -> str:

@@ -7,10 +7,14 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # before anything imports tensorflow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+settings.register_profile("naetrigger", deadline=None)  # a busy machine is no failure
+settings.load_profile("naetrigger")
 
 LEFT_OUT = ("gpu", "vendor", "ghdl", "browser")
 

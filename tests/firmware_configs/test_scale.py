@@ -12,7 +12,12 @@ from pydantic import ValidationError
 
 from naetrigger.contracts import calo_regions, trigger_objects
 from naetrigger.firmware_configs.scale import Scale
-from naetrigger.firmware_configs.trigger_scales import group_of, trigger_scale, trigger_scales
+from naetrigger.firmware_configs.trigger_scales import (
+    group_of,
+    to_physical,
+    trigger_scale,
+    trigger_scales,
+)
 
 KNOWN = trigger_scales((*trigger_objects.COLUMNS, *calo_regions.COLUMNS[:1], "pix_00_00"))
 SCALES = list(dict.fromkeys(KNOWN.values()))
@@ -45,7 +50,7 @@ def test_the_known_scales_are_those_of_the_hardware() -> None:
         trigger_objects.LIMITS[:, :, 1].ravel() + 1,
         (99, 57),
     )
-    physical = trigger_objects.to_physical(integers)
+    physical = to_physical(integers)
     for i, column in enumerate(trigger_objects.COLUMNS):
         scale = KNOWN[column]
         np.testing.assert_array_equal(scale.integers(physical[:, i]), integers[:, i], column)

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from naetrigger.contracts.calo_regions import MAX_ET
 from naetrigger.training.simulate.towers import END_CENTRAL, FIRST_CENTRAL, N_PHI
 
 TOWERS_A_SIDE = 4
 N_REGION_PHI = N_PHI // TOWERS_A_SIDE
 N_REGION_ETA = (END_CENTRAL - FIRST_CENTRAL) // TOWERS_A_SIDE
-MAX_REGION = 2**10 - 1
-COLUMNS = tuple(f"reg_{p:02d}_{e:02d}" for p in range(N_REGION_PHI) for e in range(N_REGION_ETA))
 
 
 def regions(counts: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
@@ -26,5 +25,5 @@ def regions(counts: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
         -1, N_REGION_ETA, TOWERS_A_SIDE, N_REGION_PHI, TOWERS_A_SIDE
     )
     sums = blocks.sum(axis=(2, 4)).transpose(0, 2, 1)
-    clipped: npt.NDArray[np.uint16] = np.minimum(sums, MAX_REGION).astype(np.uint16)
+    clipped: npt.NDArray[np.uint16] = np.minimum(sums, MAX_ET).astype(np.uint16)
     return clipped

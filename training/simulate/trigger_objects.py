@@ -3,7 +3,7 @@
 From tower counts of 0.5 GeV, in this order: missing ET (|eta| < 3); 4 e/gamma (3 x 5 towers, little
 hadronic energy, isolated, |eta| < 2.5); 4 muons; 10 jets (9 x 9 towers around a local maximum, less
 the pile-up seen in the donut around them). Each is pt, eta, phi in hardware integers, sorted by
-falling pt; a missing object is three zeros. Scales: `LSB`.
+falling pt; a missing object is three zeros. Scales: contracts/trigger_objects.py.
 
 Sources: CMS Collaboration, JINST 15 (2020) P10017, arXiv:2006.10165 (algorithms); CMS Global
 Trigger object scales.
@@ -17,6 +17,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from naetrigger.contracts.trigger_objects import KIND_OF_OBJECT, LIMITS, LSB
 from naetrigger.training.simulate.calibration import Calibration
 from naetrigger.training.simulate.particles import Floats, Integers
 from naetrigger.training.simulate.towers import (
@@ -31,20 +32,13 @@ from naetrigger.training.simulate.towers import (
 N_EGAMMA, N_MUONS, N_JETS = 4, 4, 10
 MET, EGAMMA, MUONS, JETS = 0, slice(1, 5), slice(5, 9), slice(9, 19)
 N_OBJECTS = 19
-NAMES = (
-    "met",
-    *(f"eg{i + 1}" for i in range(N_EGAMMA)),
-    *(f"mu{i + 1}" for i in range(N_MUONS)),
-    *(f"jet{i + 1}" for i in range(N_JETS)),
-)
-COLUMNS = tuple(f"{name}_{quantity}" for name in NAMES for quantity in ("pt", "eta", "phi"))
 
-CALORIMETER_ETA_LSB, MUON_ETA_LSB = 0.0870 / 2, 0.0870 / 8
-CALORIMETER_PHI_STEPS, MUON_PHI_STEPS = 144, 576
-MAX_MET, MAX_EGAMMA, MAX_MUON, MAX_JET = 2**12 - 1, 2**9 - 1, 2**9 - 1, 2**11 - 1
-# Physical value of one count, shape (19, 3): GeV, 1, rad.
-LSB: Floats = np.tile([LSB_GEV, CALORIMETER_ETA_LSB, 2 * np.pi / CALORIMETER_PHI_STEPS], (19, 1))
-LSB[MUONS] = [LSB_GEV, MUON_ETA_LSB, 2 * np.pi / MUON_PHI_STEPS]
+CALORIMETER_PHI_STEPS = KIND_OF_OBJECT[MET].phi_steps
+CALORIMETER_ETA_LSB, MUON_ETA_LSB = float(LSB[MET, 1]), float(LSB[MUONS.start, 1])
+MUON_PHI_STEPS = KIND_OF_OBJECT[MUONS.start].phi_steps
+MAX_MET, MAX_EGAMMA, MAX_MUON, MAX_JET = (
+    int(LIMITS[first, 0, 1]) for first in (MET, EGAMMA.start, MUONS.start, JETS.start)
+)
 
 JET_SEED = 8  # counts: 4 GeV
 JET_REACH, DONUT_WIDTH = 4, 3
@@ -268,10 +262,3 @@ def muon_objects(
     first = rank < N_MUONS
     objects[event[first], rank[first]] = hardware[first]
     return objects
-
-
-def physical(objects: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Hardware integers (..., 19, 3) to GeV, eta and phi in [-pi, pi); missing ones stay zero."""
-    values = objects * LSB
-    values[..., 2] = np.where(values[..., 2] >= np.pi, values[..., 2] - 2 * np.pi, values[..., 2])
-    return values.astype(np.float32)

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from naetrigger.contracts import calo_regions, trigger_objects
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import HARDWARE_UNIT, Events
-from naetrigger.training.simulate import regions, trigger_objects
 from naetrigger.training.simulate.overlay import PileUp, effective_pool_events
 from naetrigger.training.simulate.trigger_detector import (
     CONTEXT_COLUMNS,
@@ -23,10 +23,11 @@ from naetrigger.training.simulate.trigger_detector import (
     TriggerView,
     joined,
 )
+from naetrigger.training.simulate.trigger_objects import JETS
 
 PROCESS = "zero_bias"
 CHUNK = 1000
-VIEWS = {"l1-objects": trigger_objects.COLUMNS, "regions": regions.COLUMNS}
+VIEWS = {"l1-objects": trigger_objects.COLUMNS, "regions": calo_regions.COLUMNS}
 View = Literal["l1-objects", "regions"]
 CROSSING_RATE_KHZ = 40_000 * 2544 / 3564  # filled bunches of the LHC in 2018
 LABEL = "simulation: Pythia 8 + parametric trigger detector, never collision data"
@@ -131,7 +132,7 @@ def zero_bias_attributes(
     """What a file of zero bias says about itself, effective numbers of pool events among it."""
     detector = TriggerDetector(pileup=pileup, rare_fraction=rare_fraction)
     settings = detector.pileup
-    leading_jet = view.objects[:, trigger_objects.JETS.start, 0] * trigger_objects.LSB[-1, 0]
+    leading_jet = view.objects[:, JETS.start, 0] * trigger_objects.PT_LSB
     effective = {"all": effective_pool_events(view.weights, view.pool_event)}
     for threshold in (60, 120, 180):
         above = leading_jet >= threshold

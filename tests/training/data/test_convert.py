@@ -10,8 +10,9 @@ import pytest
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events, read_events, write_events
-from naetrigger.contracts.trigger_objects import COLUMNS, HARDWARE_UNITS, to_hardware
+from naetrigger.contracts.trigger_objects import COLUMNS, HARDWARE_UNITS
 from naetrigger.firmware_configs.input_spec import load_input_spec
+from naetrigger.firmware_configs.trigger_scales import to_hardware
 from naetrigger.training.data.convert import convert
 from naetrigger.training.data.formats import WRITERS
 from naetrigger.training.data.formats.format import ReadOptions

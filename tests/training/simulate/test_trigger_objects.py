@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from naetrigger.contracts import calo_regions
+from naetrigger.contracts.trigger_objects import COLUMNS
+from naetrigger.firmware_configs.trigger_scales import to_physical
 from naetrigger.training.simulate import calibration, regions
 from naetrigger.training.simulate import trigger_objects as t
 from naetrigger.training.simulate.towers import ETA_CENTRES, N_ETA, N_PHI
@@ -36,9 +39,9 @@ def test_nothing_gives_nothing():
 
 
 def test_columns():
-    assert len(t.COLUMNS) == 57
-    assert t.COLUMNS[:4] == ("met_pt", "met_eta", "met_phi", "eg1_pt")
-    assert (t.COLUMNS[15], t.COLUMNS[-1]) == ("mu1_pt", "jet10_phi")
+    assert len(COLUMNS) == 57
+    assert COLUMNS[:4] == ("met_pt", "met_eta", "met_phi", "eg1_pt")
+    assert (COLUMNS[15], COLUMNS[-1]) == ("mu1_pt", "jet10_phi")
 
 
 @pytest.mark.parametrize(("row", "column"), [(40, 0), (39, 71), (15, 35), (65, 20)])
@@ -180,7 +183,7 @@ def test_physical_values():
     hardware = np.zeros((1, 19, 3), np.int16)
     hardware[0, 9] = 81, -27, 143
     hardware[0, 5] = 9, 100, 288
-    values = t.physical(hardware)[0]
+    values = to_physical(hardware.reshape(-1, 57)).reshape(-1, 19, 3)[0]
     assert values[9] == pytest.approx([40.5, -27 * 0.0435, -2 * np.pi / 144])
     assert values[5] == pytest.approx([4.5, 1.0875, -np.pi])
     assert not values[[0, 1, 6, 10]].any()
@@ -201,5 +204,5 @@ def test_regions_clip_at_ten_bits():
     counts[0, 12, 0], counts[0, 16, 0] = 1023, 1024 + 70_000
     found = regions.regions(counts)
     assert found[0, 0, 0] == found[0, 0, 1] == 1023
-    assert len(regions.COLUMNS) == 252
-    assert regions.COLUMNS[14] == "reg_01_00"
+    assert len(calo_regions.COLUMNS) == 252
+    assert calo_regions.COLUMNS[14] == "reg_01_00"

@@ -12,6 +12,7 @@ import pytest
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import read_events, write_events
+from naetrigger.firmware_configs.trigger_scales import to_physical
 from naetrigger.training.simulate import trigger_objects, zero_bias
 from naetrigger.training.simulate.overlay import PileUp
 from naetrigger.training.simulate.particles import Particles
@@ -135,7 +136,7 @@ def test_a_given_electron_is_found_in_pileup():
     made = electrons(250)
     seen = TriggerDetector().observe(made, 250, np.random.default_rng(3))
     assert np.all(seen.weights == 1)
-    values = trigger_objects.physical(seen.objects)[:, trigger_objects.EGAMMA]
+    values = to_physical(seen.objects.reshape(-1, 57)).reshape(-1, 19, 3)[:, trigger_objects.EGAMMA]
     d_phi = np.mod(values[:, 0, 2] - made.phi + np.pi, 2 * np.pi) - np.pi
     near = (np.abs(d_phi) < 0.15) & (np.abs(values[:, 0, 1] - 0.3) < 0.15)
     assert near.mean() > 0.75

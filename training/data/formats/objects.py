@@ -16,9 +16,8 @@ from naetrigger.contracts.trigger_objects import (
     KINDS,
     OBJECTS,
     UNITS,
-    to_hardware,
-    to_physical,
 )
+from naetrigger.firmware_configs.trigger_scales import to_hardware, to_physical
 
 # Whether each object but the first is of the kind of the one before.
 _SAME_KIND = np.array([KIND_OF_OBJECT[i] is KIND_OF_OBJECT[i - 1] for i in range(1, len(OBJECTS))])

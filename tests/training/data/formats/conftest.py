@@ -18,8 +18,8 @@ from naetrigger.contracts.trigger_objects import (
     LIMITS,
     OBJECTS,
     UNITS,
-    to_physical,
 )
+from naetrigger.firmware_configs.trigger_scales import to_physical
 from naetrigger.training.data.formats import WRITERS
 
 N = 40

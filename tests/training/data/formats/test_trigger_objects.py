@@ -20,14 +20,12 @@ from naetrigger.contracts.trigger_objects import (
     LIMITS,
     OBJECTS,
     UNITS,
-    to_hardware,
-    to_physical,
 )
+from naetrigger.firmware_configs.trigger_scales import to_hardware, to_physical
 from naetrigger.training.data.formats import WRITERS
 from naetrigger.training.data.formats.format import ReadOptions
 from naetrigger.training.data.formats.global_trigger import FIELDS, WORDS, pack, unpack
 from naetrigger.training.data.readers import EventSource, open_events
-from naetrigger.training.simulate import regions, trigger_objects
 
 HARDWARE = arrays.arrays(np.int64, (2, len(OBJECTS), 3), elements=st.integers(0, 2**32))
 
@@ -96,18 +94,6 @@ def test_physical_and_back(raw: np.ndarray) -> None:
     physical = to_physical(values)
     assert np.all(np.abs(physical.reshape(2, -1, 3)[:, :, 2]) <= np.float32(np.pi))
     np.testing.assert_array_equal(to_hardware(physical), values)
-
-
-def test_scales_are_those_of_the_simulation() -> None:
-    assert trigger_objects.COLUMNS == COLUMNS
-    ones = np.ones((1, len(COLUMNS)))
-    np.testing.assert_allclose(
-        to_physical(ones).reshape(-1, 3), trigger_objects.LSB, rtol=1e-6
-    )  # float32
-    from naetrigger.contracts import calo_regions
-
-    assert calo_regions.COLUMNS == regions.COLUMNS
-    assert regions.MAX_REGION == calo_regions.MAX_ET
 
 
 @settings(max_examples=10, deadline=None)
