@@ -15,8 +15,8 @@ from naetrigger.export.student_settings import Points
 from naetrigger.export.student_task import (
     Answers,
     StudentTask,
-    float_teacher,
     dense_teacher,
+    float_teacher,
     points_around,
 )
 from naetrigger.training.models import build_model
