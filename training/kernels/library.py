@@ -39,10 +39,20 @@ def kernel_library(name: str, *defines: str) -> ctypes.CDLL | None:
     source = resources.files("naetrigger.training.kernels") / f"{name}.cpp"
     try:
         with resources.as_file(source) as path:
-            return ctypes.CDLL(str(_built(compiler, path, defines)))
+            return _loaded(compiler, path, defines)
     except (OSError, subprocess.SubprocessError) as error:
         log.warning("kernel %s could not be built, going without: %s", name, error)
         return None
+
+
+def _loaded(compiler: str, source: Path, defines: tuple[str, ...]) -> ctypes.CDLL:
+    """The library, built again if a crash left a damaged one."""
+    built = _built(compiler, source, defines)
+    try:
+        return ctypes.CDLL(str(built))
+    except OSError:
+        built.unlink(missing_ok=True)
+        return ctypes.CDLL(str(_built(compiler, source, defines)))
 
 
 def _built(compiler: str, source: Path, defines: tuple[str, ...]) -> Path:
@@ -50,9 +60,10 @@ def _built(compiler: str, source: Path, defines: tuple[str, ...]) -> Path:
     folder = _cache()
     options = [*OPTIONS, *(f"-D{define}" for define in defines)]
     target = folder / f"{source.stem}-{_key(compiler, source, options)}.so"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _require_own(folder)
     if target.exists():
         return target
-    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         partial = Path(scratch) / target.name
         _run([compiler, *options, str(source), "-o", str(partial)])
@@ -75,6 +86,15 @@ def _run(command: list[str]) -> str:
 
 
 def _cache() -> Path:
-    """Where built kernels are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "naetrigger" / "kernels"
+    """Where built kernels are kept; a relative XDG_CACHE_HOME is ignored, as its standard says."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():
+        base = Path(os.path.expanduser("~"), ".cache")
+    return base / "naetrigger" / "kernels"
+
+
+def _require_own(folder: Path) -> None:
+    """OSError where somebody else could put a library into the folder: loading it runs its code."""
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise OSError(f"{folder}: others may write to it; delete it, or chmod go-w {folder}")

@@ -59,3 +59,38 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     in_the_way.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(in_the_way))
     assert kernel_library("auction") is None
+
+
+def test_a_cache_that_others_can_write_is_not_used(
+    fresh: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert kernel_library("auction") is not None
+    assert fresh.stat().st_mode & 0o777 == 0o700
+    fresh.chmod(0o777)
+    kernel_library.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        assert kernel_library("auction") is None
+    assert "others may write" in caplog.text
+    caplog.clear()
+
+
+def test_a_damaged_library_is_built_again(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kernel_library("auction") is not None
+    (built,) = fresh.glob("*.so")
+    content = built.read_bytes()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(fresh))  # elsewhere: the loader knows the first path
+    damaged = fresh / "naetrigger" / "kernels" / built.name
+    damaged.parent.mkdir(mode=0o700, parents=True)
+    damaged.write_bytes(content[:100])
+    kernel_library.cache_clear()
+    assert kernel_library("auction") is not None
+    assert len(damaged.read_bytes()) == len(content)
+
+
+def test_a_relative_cache_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert kernel_library("auction") is not None
+    assert not (tmp_path / "here").exists()
+    assert list((tmp_path / "home/.cache/naetrigger/kernels").glob("*.so"))
