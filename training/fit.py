@@ -23,6 +23,7 @@ from naetrigger.contracts.progress import Progress
 from naetrigger.training.batches import Batches
 from naetrigger.training.checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
 from naetrigger.training.curves import CURVES, write_curves
+from naetrigger.training.kernels.library import arithmetic
 from naetrigger.training.models import folded
 from naetrigger.training.models.energy_model import EnergyModel
 from naetrigger.training.objectives import build_objective
@@ -153,6 +154,7 @@ class Run:
     def facts(self) -> dict[str, Any]:
         return {
             "fingerprint": self.data.fingerprint,
+            "arithmetic": arithmetic(),
             "step": self.state.step,
             "best_step": self.best_step,
             "best_value": self.best_value,
@@ -225,6 +227,15 @@ def _resume(run: Run, path: Path) -> None:
         raise InputError(
             f"{path}: comes from a training with other settings or data; delete it to train from "
             "the start, or choose another folder"
+        )
+    before, now = facts.get("arithmetic", arithmetic()), arithmetic()
+    if before != now and getattr(run.settings, "chain", None) is not None:
+        log.warning(
+            "%s: begun with %s chains, goes on with %s ones (a C++ compiler is there or is not, or "
+            "NAETRIGGER_KERNELS): the result is as good, and not the same to the last digit",
+            path,
+            before,
+            now,
         )
     run.load(flat, facts)
     log.info("%s: going on from step %d", path, run.state.step)

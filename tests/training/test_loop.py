@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from naetrigger.contracts.errors import InputError, TrainingDiverged
+from naetrigger.training import fit
 from naetrigger.training.batches import batches
 from naetrigger.training.curves import CURVES
 from naetrigger.training.loop import TrainingResult, train
@@ -114,6 +115,21 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(
         assert not (cut / "teacher.json").exists()
     run(cut, objective)
     assert contents(cut) == uncut(objective)
+
+
+def test_it_is_said_when_a_run_goes_on_without_the_compiled_chains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NAETRIGGER_KERNELS", "off")
+    for name, said in (("wnae", True), ("ae", False)):
+        folder, objective = tmp_path / name, SMALL_OBJECTIVES[name]
+        with pytest.raises(Killed):
+            run(folder, objective, progress=KillAt(14))
+        with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+            patch.setattr(fit, "arithmetic", lambda: "compiled")
+            run(folder, objective)
+        assert ("begun with torch chains, goes on with compiled" in caplog.text) == said
+        caplog.clear()
 
 
 @pytest.mark.parametrize(
