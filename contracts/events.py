@@ -243,7 +243,9 @@ def open_events_file(path: Path) -> Iterator[h5py.File]:
     except OSError as error:
         if not path.exists():
             raise InputError(f"{path}: no such file") from error
-        raise InputError(f"{path}: truncated or not HDF5 ({error})") from error
+        raise InputError(
+            f"{path}: truncated or not HDF5 ({error}); fetch or write the file again"
+        ) from error
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(f"{path}: not the documented layout ({error})") from error
 

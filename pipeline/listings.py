@@ -19,6 +19,9 @@ from naetrigger.training.simulate.processes import PROCESSES
 
 Rows = list[tuple[str, str]]
 
+ANY_SEMIVISIBLE = "svj?_MASS_rNN"
+ANY_SEMIVISIBLE_MEANS = "any other mediator mass, 500 to 5000 GeV, and NN = ten times r_inv"
+
 
 def _recipes() -> Rows:
     return [(name, load_recipe(name).description) for name in shipped_names("recipes")]
@@ -62,16 +65,20 @@ def _samples() -> Rows:
 
 def _processes() -> Rows:
     views = {name: ", ".join(process.views) for name, process in PROCESSES.items()}
-    return [(name, f"{p.description} [{views[name]}]") for name, p in PROCESSES.items()]
+    rows = [(name, f"{p.description} [{views[name]}]") for name, p in PROCESSES.items()]
+    return [*rows, (ANY_SEMIVISIBLE, ANY_SEMIVISIBLE_MEANS)]
 
 
 def _signals() -> Rows:
-    return [
-        (event.process, str(event.attributes.get("description", "")))
-        for name in shipped_samples()
-        for event in _of_sample(name)
-        if event.role == "signal"
-    ]
+    """Each once, with the samples that hold it."""
+    described: dict[str, str] = {}
+    samples: dict[str, list[str]] = {}
+    for name in shipped_samples():
+        for event in _of_sample(name):
+            if event.role == "signal":
+                described.setdefault(event.process, str(event.attributes.get("description", "")))
+                samples.setdefault(event.process, []).append(name)
+    return [(name, f"{said} [{', '.join(samples[name])}]") for name, said in described.items()]
 
 
 LISTINGS: dict[str, Callable[[], Rows]] = {

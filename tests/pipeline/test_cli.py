@@ -172,6 +172,15 @@ def test_list(kind: Kind, capsys: pytest.CaptureFixture[str]) -> None:
     assert kind is Kind.samples or all(row["description"] for row in rows)
 
 
+def test_a_signal_of_several_samples_is_listed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["list", "signals", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    names = [row["name"] for row in rows]
+    assert len(set(names)) == len(names)
+    (found,) = [row["description"] for row in rows if row["name"] == "a_4l"]
+    assert found.endswith("[calo-regions, l1-objects]")
+
+
 def test_list_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["list", "schema"]) == 0
     assert "objective" in json.loads(capsys.readouterr().out)["properties"]

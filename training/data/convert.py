@@ -85,7 +85,10 @@ def output_format(out: Path, to: str | None) -> str:
         )
     target = to or SUFFIXES.get(out.suffix.lower())
     if target is None:
-        raise InputError(f"{out}: name the format with --to ({', '.join(known)})")
+        raise InputError(
+            f"{out}: no format is written to '{out.suffix}'; give {', '.join(SUFFIXES)}, or name "
+            f"the format with --to ({', '.join(known)})"
+        )
     if not out.parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent}")
     return target

@@ -30,6 +30,8 @@ class ProcessSurvey:
     sum_of_squares: float = 0.0
     bad_rows: int = 0
     bad_weights: int = 0
+    first_bad_row: str = ""
+    first_bad_weight: str = ""
     beyond: dict[str, int] = field(default_factory=dict)
     saturated: dict[str, float] = field(default_factory=dict)
 
@@ -45,6 +47,12 @@ class ProcessSurvey:
         finite = np.asarray(np.isfinite(events.values).all(axis=1))
         weights = events.weights
         good = np.isfinite(weights) & (weights > 0)
+        if not (finite.all() or self.bad_rows):
+            row, column = np.argwhere(~np.isfinite(events.values))[0]
+            self.first_bad_row = f"row {self.events + row}, column '{events.columns[column]}'"
+        if not (good.all() or self.bad_weights):
+            row = int(np.argmin(good))
+            self.first_bad_weight = f"row {self.events + row} ({weights[row]:g})"
         self.events += len(events)
         self.sum_of_weights += float(weights[good].sum())
         self.sum_of_squares += float((weights[good] ** 2).sum())
@@ -100,9 +108,15 @@ class ProcessSurvey:
         """What keeps these events from being used."""
         found = []
         if self.bad_rows:
-            found.append(f"{self.bad_rows} rows hold NaN or infinity: remove or repair them")
+            found.append(
+                f"{self.bad_rows} rows hold NaN or infinity, the first in {self.first_bad_row}; "
+                "remove or repair them"
+            )
         if self.bad_weights:
-            found.append(f"{self.bad_weights} weights are not positive and finite")
+            found.append(
+                f"{self.bad_weights} weights are not positive and finite, the first in "
+                f"{self.first_bad_weight}; remove these rows"
+            )
         return found
 
     def notes(self) -> list[str]:

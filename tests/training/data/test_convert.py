@@ -94,6 +94,7 @@ def test_one_of_several_processes(tmp_path: Path) -> None:
     ("out", "options", "said"),
     [
         ("out", {}, "name the format with --to"),
+        ("out.root", {}, "no format is written to '.root'; give .h5"),
         ("out.h5", {"to": "nanoaod"}, "no format that can be written"),
         ("out.h5", {"to": "parket"}, "did you mean 'parquet'"),
         ("absent/out.h5", {}, "there is no folder"),
@@ -142,8 +143,8 @@ def test_survey_counts_and_measures(tmp_path: Path) -> None:
     document = found.document()
     assert (document["events"], document["median_of"]) == (1001, 1001)
     assert document["problems"] == [
-        "1 rows hold NaN or infinity: remove or repair them",
-        "1 weights are not positive and finite",
+        "1 rows hold NaN or infinity, the first in row 5, column 'a'; remove or repair them",
+        "1 weights are not positive and finite, the first in row 7 (-1); remove these rows",
     ]
     a, b = document["columns"]
     known = np.delete(events.values[:, 0], 5)

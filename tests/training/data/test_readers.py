@@ -139,7 +139,7 @@ def test_truncated_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "events.h5"
     write_events(path, [sample("qcd", "background")])
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(InputError, match="truncated or not HDF5"):
+    with pytest.raises(InputError, match=r"truncated or not HDF5.*; fetch or write the file"):
         read_source(DataSettings(source=str(path)))
 
 

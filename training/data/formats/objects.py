@@ -78,8 +78,8 @@ def _columns(events: Events) -> tuple[npt.NDArray[np.float32], bool]:
     for name in COLUMNS:
         if name not in known:
             raise InputError(
-                f"{events.process}: no column '{name}'{suggestion(name, known)}; this format holds "
-                "trigger objects (met_pt ... jet10_phi)"
+                f"{events.process}: no column '{name}'; this format holds trigger objects (met_pt "
+                f"... jet10_phi){suggestion(name, known)}"
             )
     values = events.values
     if events.columns != COLUMNS:

@@ -252,7 +252,7 @@ def test_only_trigger_objects_in_known_units_are_written(tmp_path: Path) -> None
     unknown = replace(good, units=())
     mixed = replace(good, units=("GeV", *HARDWARE_UNITS[1:]))
     for bad, said in (
-        (other, "no column 'met_pt'"),
+        (other, r"no column 'met_pt'; this format holds trigger objects .*\); did you mean"),
         (unknown, "units"),
         (mixed, "units of trigger objects must be"),
         (replace(good, values=good.values + 0.5), "not all values are whole numbers"),
