@@ -178,11 +178,33 @@ def _order_message(
 def sorted_objects(
     columns: tuple[str, ...], values: npt.NDArray[np.float32], scales: Mapping[str, Scale]
 ) -> npt.NDArray[np.float32]:
-    """Values (N, F) with the objects of each kind in the order of falling pT; ties keep theirs."""
+    """Values (N, F) with the objects of each kind in the order of falling pT; ties keep theirs.
+
+    Whole objects move, with all their columns NAME_...; InputError where one has other columns than
+    the next.
+    """
     ordered = values.copy()
     for members in _groups(columns, scales).values():
-        places = np.array(members)  # (objects, columns of one), pt first
-        order = np.argsort(-values[:, places[:, 0]], axis=1, kind="stable")
-        for k in range(places.shape[1]):
-            ordered[:, places[:, k]] = np.take_along_axis(values[:, places[:, k]], order, axis=1)
+        names = [columns[places[0]].removesuffix("_pt") for places in members]
+        places = _all_columns(columns, names)
+        order = np.argsort(-values[:, [own[0] for own in members]], axis=1, kind="stable")
+        for of_one_quantity in places.T:
+            moved = np.take_along_axis(values[:, of_one_quantity], order, axis=1)
+            ordered[:, of_one_quantity] = moved
     return ordered
+
+
+def _all_columns(columns: tuple[str, ...], names: list[str]) -> npt.NDArray[np.int64]:
+    """Places of all columns NAME_QUANTITY, shape (objects, quantities), quantities alike."""
+    found = [
+        {c.removeprefix(f"{name}_"): i for i, c in enumerate(columns) if c.startswith(f"{name}_")}
+        for name in names
+    ]
+    for name, own in zip(names, found, strict=True):
+        if own.keys() != found[0].keys():
+            differ = ", ".join(sorted(own.keys() ^ found[0].keys()))
+            raise InputError(
+                f"objects {names[0]} and {name} cannot be sorted: only one of them has a column of "
+                f"{differ}; leave it out, or sort the objects in the file"
+            )
+    return np.array([[own[quantity] for quantity in found[0]] for own in found])

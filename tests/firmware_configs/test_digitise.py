@@ -88,6 +88,21 @@ def test_objects_out_of_order_are_refused_or_sorted() -> None:
     assert sorted(map(tuple, jets)) == sorted(map(tuple, x[7, 9:]))  # whole objects move
 
 
+def test_columns_without_a_scale_move_with_their_object() -> None:
+    columns = ("mu1_pt", "mu1_eta", "mu1_charge", "mu2_charge", "mu2_pt", "mu2_eta", "n")
+    values = np.array([[10, 1, -1, 1, 20, 3, 7], [30, 5, 1, -1, 20, 6, 8]], np.float32)
+    ids = np.arange(2, dtype=np.uint64)
+    events = Events("zb", "background", columns, values, np.ones(2), ids)
+    pt_alone = trigger_scales(("mu1_pt", "mu2_pt"))
+    for scales in (pt_alone, trigger_scales(columns)):
+        result = digitise(events, scales, assumed="hw", sort_objects=True)
+        expected = [[20, 3, 1, -1, 10, 1, 7], [30, 5, 1, -1, 20, 6, 8]]
+        assert result.events.values.tolist() == expected
+    lacking = replace(events, columns=("mu1_pt", "mu1_eta", "mu1_charge", "x", *columns[4:]))
+    with pytest.raises(InputError, match=r"mu1 and mu2 cannot be sorted.*column of charge"):
+        digitise(lacking, pt_alone, assumed="hw", sort_objects=True)
+
+
 @pytest.mark.parametrize(
     ("column", "value", "units", "said"),
     [
