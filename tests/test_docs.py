@@ -1,0 +1,42 @@
+"""What the pages link to exists, and their figures are small and drawn by the benchmark."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+PAGES = sorted([*(REPOSITORY / "docs").glob("*.md"), REPOSITORY / "README.md"])
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def links(page: Path) -> list[str]:
+    """Relative links of a page, code left out."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [link for link in LINK.findall(text) if "://" not in link]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    missing = [link for link in links(page) if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_a_dead_link_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("![a](figures/none.png) and [b](page.md#top), [c](https://example.org/x)")
+    assert links(page) == ["figures/none.png", "page.md"]
+
+
+def test_index_leads_to_every_page() -> None:
+    pages = {page.name for page in (REPOSITORY / "docs").glob("*.md")} - {"index.md"}
+    assert pages <= set(links(REPOSITORY / "docs" / "index.md"))
+
+
+def test_figures_of_physics_are_all_shown_and_small() -> None:
+    figures = sorted((REPOSITORY / "docs" / "figures").iterdir())
+    shown = [link for link in links(REPOSITORY / "docs" / "physics.md") if link.endswith(".png")]
+    assert sorted(shown) == [f"figures/{path.name}" for path in figures]
+    assert all(path.stat().st_size < 60_000 for path in figures)
