@@ -81,14 +81,12 @@ def derive_input_spec(
     whole = {c: scale for c, scale in after.items() if c not in inexact}
     shifts = _group_shifts(plain, whole, w)
     features, needed = [], []
+    still: dict[str, float] = {}
     for column in inputs:
         step_name = (offline or {}).get(column, "none")
         x = offline_step(table[column], step_name, column)
-        if constant == "refuse" and not np.ptp(x) > 0:
-            raise InputError(
-                f"column '{column}': is constant ({x[0]:g}); leave it out of the inputs, or say "
-                "constant: keep"
-            )
+        if not np.ptp(x) > 0:
+            still[column] = float(x[0])
         shift = shifts[group_of(column)] if column in plain else _shift_of([x], [w], None)
         if column in whole and column in plain:
             offset = _whole_mean(x, w, whole[column])
@@ -99,6 +97,8 @@ def derive_input_spec(
         )
         features.append(feature)
         needed.append(_needed(feature, x, column in whole))
+    if still and constant == "refuse":
+        raise _constant_columns(still)
     return InputSpec(
         name=name,
         description=description or f"{len(inputs)} inputs, centred and scaled by powers of two",
@@ -166,6 +166,17 @@ def _group_shifts(
                 ws.append(w)
         shifts[group] = _shift_of(xs, ws, whole.get(columns[0]))
     return shifts
+
+
+def _constant_columns(still: Mapping[str, float]) -> InputError:
+    first, *more = still
+    named = f"column '{first}': is constant ({still[first]:g})"
+    if more:
+        named += f", and so are {len(more)} more ({', '.join(more[:5])}{', ...' * (len(more) > 5)})"
+    return InputError(
+        f"{named}; leave it out of the inputs (data.columns), or keep it: data.constant: keep, "
+        "--keep-constant of `naetrigger data spec`"
+    )
 
 
 def _shift_of(xs: list[Floats], weights: list[Floats], scale: Scale | None) -> int:

@@ -437,13 +437,16 @@ def data_spec(
         typer.Option("--offline", help="COLUMN=log or COLUMN=log1p: what the host does to it."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="The spec's name.")] = "my-inputs",
+    keep_constant: Annotated[
+        bool, typer.Option("--keep-constant", help="Keep constant columns, as constant: keep does.")
+    ] = False,
     debug: DebugOption = False,
 ) -> None:
     """Print an input spec derived from a file's background, to be kept and edited."""
     OPTIONS.debug = debug
     from naetrigger.pipeline.event_files import derived_spec, offline_steps
 
-    typer.echo(derived_spec(file, name, offline_steps(offline or [])), nl=False)
+    typer.echo(derived_spec(file, name, offline_steps(offline or []), keep_constant), nl=False)
 
 
 logging.getLogger("naetrigger").addHandler(logging.NullHandler())

@@ -16,7 +16,7 @@ from naetrigger.firmware_configs.digitise import digitise
 from naetrigger.firmware_configs.feature import Offline
 from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.firmware_configs.trigger_scales import trigger_scales
-from naetrigger.training.data.readers import EventSource, open_events
+from naetrigger.training.data.readers import EventSource, open_events, require_views
 from naetrigger.training.data.survey import survey
 
 SPEC_ROWS = 1_000_000
@@ -27,6 +27,7 @@ def describe_events(
     source: EventSource, spec_name: str | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Format, processes, columns, ranges and problems of an event file, read once through."""
+    require_views([source])
     spec = None if spec_name is None else load_input_spec(spec_name)
     found = [process.document() for process in survey(source, spec, progress)]
     if not found:
@@ -49,10 +50,14 @@ def readable(attribute: str) -> str:
     )
 
 
-def derived_spec(path: Path, name: str, offline: Mapping[str, Offline]) -> str:
+def derived_spec(
+    path: Path, name: str, offline: Mapping[str, Offline], keep_constant: bool = False
+) -> str:
     """The YAML of an input spec derived from the background of a file (its first rows).
 
     Hardware integers get the scales that their names are known by, and keep every bit.
+    keep_constant : let a constant column be its own offset, instead of refusing it; always so
+        where there are hardware integers
     """
     source = open_events(path)
     backgrounds = [p.name for p in source.processes if p.role == "background"]
@@ -70,7 +75,7 @@ def derived_spec(path: Path, name: str, offline: Mapping[str, Offline]) -> str:
         digitise(events, scales).events.values,
         weights=events.weights,
         scales=scales,
-        constant="keep" if scales else "refuse",
+        constant="keep" if scales or keep_constant else "refuse",
         offline=offline,
         source=f"derived from {len(events)} events of {events.process} in {path.name}",
     )

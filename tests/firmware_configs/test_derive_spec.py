@@ -110,6 +110,11 @@ def test_constant_columns() -> None:
     columns = ("met_eta", "met_pt")
     with pytest.raises(InputError, match=r"'met_eta': is constant \(0\).*constant: keep"):
         derive_input_spec("s", columns, x, scales=trigger_scales(columns))
+    many = tuple("abcdefgh")
+    with pytest.raises(
+        InputError, match=r"'a': is constant \(1\), and so are 7 more \(b, .*, \.\.\."
+    ):
+        derive_input_spec("s", many, np.ones((60, 8)))
     spec = derive_input_spec("s", columns, x, scales=trigger_scales(columns), constant="keep")
     assert (spec.features[0].offset, spec.features[0].shift) == (0.0, 0)
     assert not spec.inputs(x)[:, 0].any()

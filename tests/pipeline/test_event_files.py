@@ -9,9 +9,12 @@ import h5py
 import numpy as np
 import pytest
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import read_events
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.event_files import readable
+from naetrigger.training.data.readers import read_source
+from naetrigger.training.data.settings import DataSettings
 
 
 @pytest.fixture
@@ -91,6 +94,26 @@ def test_branches_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
     command = ["data", "convert", "x.root", "--out", str(tmp_path / "o.h5"), "--branch", "pt"]
     assert run_command_line(command) == 2
     assert "--branch pt: expected COLUMN=BRANCH" in capsys.readouterr().err
+
+
+def test_a_view_that_no_file_has_is_refused(
+    particles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["info"], ["convert", "--out", str(tmp_path / "o.h5")]):
+        assert run_command_line(["data", *command, str(particles), "--view", "images"]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "background.h5: view 'images': " in said
+        assert "has one way to read a row; leave the view out" in said
+    settings = DataSettings(source=str(particles), view="images")
+    with pytest.raises(InputError, match="leave the view out"):
+        read_source(settings)
+
+
+def test_a_spec_of_constant_columns(particles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["data", "spec", str(particles)]) == 2
+    assert "--keep-constant" in capsys.readouterr().err
+    assert run_command_line(["data", "spec", str(particles), "--keep-constant"]) == 0
+    assert "name: met_eta" in capsys.readouterr().out
 
 
 def test_beams_are_put_in_words() -> None:

@@ -6,7 +6,7 @@ for events in open_events(path).chunks():
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -28,6 +28,7 @@ from naetrigger.training.data.formats.format import (
 from naetrigger.training.data.formats.hdf5_file import is_hdf5, opened
 from naetrigger.training.data.settings import FILE_SUFFIXES, DataSettings
 
+NAMED_COLUMNS = 10  # of those that differ, in a message
 SUFFIX_FORMATS = {
     ".csv": "csv",
     ".parquet": "parquet",
@@ -118,6 +119,18 @@ def open_events(
     return EventSource(path, name, FORMATS[name], options, description)
 
 
+def require_views(sources: Iterable[EventSource]) -> None:
+    """Refuse a view that was asked for where no file has any to choose from."""
+    sources = list(sources)
+    if any(source.format.views or source.options.view is None for source in sources):
+        return
+    for source in sources:
+        raise InputError(
+            f"{source.path}: view '{source.options.view}': {source.format.title} has one way to "
+            "read a row; leave the view out"
+        )
+
+
 def recognise(path: Path) -> str:
     """The name of a file's format; InputError where it has none that is known."""
     if not path.is_file():
@@ -146,12 +159,14 @@ def read_source(settings: DataSettings) -> tuple[Events, list[Events]]:
     """
     source = _open(settings, source_path(settings), settings.background, "background")
     name = _background(source, settings)
+    files = settings.signals if isinstance(settings.signals, dict) else {}
+    signal_sources = {
+        key: _open(settings, Path(path), key, "signal") for key, path in files.items()
+    }
+    require_views([source, *signal_sources.values()])
     background = replace(source.read(name, settings.max_background), role="background")
     if isinstance(settings.signals, dict):
-        signals = [
-            _signal_of_file(settings, signal, Path(path))
-            for signal, path in settings.signals.items()
-        ]
+        signals = [_signal_of_file(settings, key, found) for key, found in signal_sources.items()]
     else:
         signals = _signals_of_source(source, settings, name)
     for signal in signals:
@@ -230,16 +245,15 @@ def _signals_of_source(
     return [replace(source.read(name, settings.max_signal), role="signal") for name in names]
 
 
-def _signal_of_file(settings: DataSettings, name: str, path: Path) -> Events:
+def _signal_of_file(settings: DataSettings, name: str, source: EventSource) -> Events:
     """The process of that name, or the only signal of the file, or its only process."""
-    source = _open(settings, path, name, "signal")
     known = [process.name for process in source.processes]
     signals = [process.name for process in source.processes if process.role == "signal"]
     candidates = [name] if name in known else signals if len(signals) == 1 else known
     if len(candidates) != 1:
         raise InputError(
-            f"data.signals.{name}: {path} holds {', '.join(known)}; call the signal by the name "
-            "that it has there"
+            f"data.signals.{name}: {source.path} holds {', '.join(known)}; call the signal by the "
+            "name that it has there"
         )
     events = source.read(candidates[0], settings.max_signal)
     return replace(events, process=name, role="signal")
@@ -251,9 +265,10 @@ def _require_same_columns(background: Events, signal: Events, source: Path) -> N
     second = (*signal.columns, *signal.context_columns)
     differ = sorted(set(background.columns) - set(second) | set(signal.columns) - set(first))
     if differ:
+        more = f" and {len(differ) - NAMED_COLUMNS} more" if len(differ) > NAMED_COLUMNS else ""
         raise InputError(
             f"{signal.process}: must have the columns of {source}; in one of them alone: "
-            f"{', '.join(differ)}"
+            f"{', '.join(differ[:NAMED_COLUMNS])}{more}"
         )
     for name in background.columns:
         units = background.unit_of(name), signal.unit_of(name)

@@ -93,6 +93,11 @@ def test_csv_source(tmp_path: Path) -> None:
 
 
 def test_signal_with_other_columns(tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(30)]
+    wide = csv_file(tmp_path, f"{','.join(names)}\n{','.join('1' * 30)}\n", "wide.csv")
+    narrow = csv_file(tmp_path, "c0\n1\n", "narrow.csv")
+    with pytest.raises(InputError, match=r"alone: c1, c10.* and 19 more$"):
+        read_source(DataSettings(source=str(wide), signals={"top": str(narrow)}))
     background = csv_file(tmp_path, "a,b\n1,2\n", "qcd.csv")
     signal = csv_file(tmp_path, "a,c\n1,2\n", "tops.csv")
     with pytest.raises(InputError, match="in one of them alone: b, c"):

@@ -40,7 +40,7 @@ def check(objects: npt.NDArray[Any], path: Path, first_row: int) -> None:
     _refuse(absent, "have pt 0 but eta or phi", "absent objects are all zero", path, first_row)
     rising = np.zeros(pt.shape, bool)
     rising[:, 1:] = (pt[:, 1:] > pt[:, :-1]) & _SAME_KIND
-    remedy = "sort them first, or read with sort_objects"
+    remedy = "sort them: data.sort_objects: true in a recipe, --sort-objects of data convert"
     _refuse(rising, "are harder than the one before", remedy, path, first_row)
 
 
