@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.events import FORMAT, HARDWARE_UNIT, VERSION, Events
+from naetrigger.contracts.whole_file import whole_file
 
 ROWS_PER_BLOCK = 16384
 # Integers of one column are alike, so tables of up to so many columns are packed by column: a tenth
@@ -62,12 +63,11 @@ def event_writer(path: Path, attributes: Mapping[str, str] | None = None) -> Ite
 
     Raises EnvironmentProblem where the disk is full, InputError where the file cannot be made.
     """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        raw = partial.open("w+b", buffering=0)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    try:
+    with whole_file(path) as partial:
+        try:
+            raw = partial.open("w+b", buffering=0)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
         with raw:
             target = _Target(raw)
             try:
@@ -81,9 +81,6 @@ def event_writer(path: Path, attributes: Mapping[str, str] | None = None) -> Ite
                 raise
             target.check(path)
             os.fsync(raw.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 class _Process:

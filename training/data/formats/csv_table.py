@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events
+from naetrigger.contracts.whole_file import whole_file
 from naetrigger.training.data.formats.format import (
     CHUNK_VALUES,
     Description,
@@ -79,23 +79,18 @@ class Csv:
 
 def write(path: Path, chunks: Iterable[Events]) -> None:
     """Write events of one process: values, context, weight, event_id. Units are not kept."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            for i, events in enumerate(chunks):
-                if i == 0:
-                    names = (*events.columns, *events.context_columns, "weight", "event_id")
-                    csv.writer(file, lineterminator="\n").writerow(names)
-                numbers = np.concatenate([events.values, events.context], axis=1)
-                rows = zip(numbers.tolist(), events.weights, events.event_ids, strict=True)
-                file.writelines(
-                    # nine digits hold any float32, and repr any float64
-                    f"{','.join(f'{x:.9g}' for x in row)},{float(weight)!r},{int(event)}\n"
-                    for row, weight, event in rows
-                )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        for i, events in enumerate(chunks):
+            if i == 0:
+                names = (*events.columns, *events.context_columns, "weight", "event_id")
+                csv.writer(file, lineterminator="\n").writerow(names)
+            numbers = np.concatenate([events.values, events.context], axis=1)
+            rows = zip(numbers.tolist(), events.weights, events.event_ids, strict=True)
+            file.writelines(
+                # nine digits hold any float32, and repr any float64
+                f"{','.join(f'{x:.9g}' for x in row)},{float(weight)!r},{int(event)}\n"
+                for row, weight, event in rows
+            )
 
 
 def _values(names: list[str], options: ReadOptions) -> tuple[str, ...]:

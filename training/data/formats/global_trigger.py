@@ -17,7 +17,6 @@ other sums and isolation are not, and are written as zeros; written muons get th
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -30,6 +29,7 @@ import numpy.typing as npt
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.trigger_objects import COLUMNS, HARDWARE_UNITS, LIMITS, OBJECTS
+from naetrigger.contracts.whole_file import whole_file
 from naetrigger.training.data.formats import objects
 from naetrigger.training.data.formats.format import (
     Description,
@@ -123,17 +123,12 @@ class GlobalTrigger:
 
 def write(path: Path, chunks: Iterable[Events]) -> None:
     """Write events of one process; physical values are digitised, and saturate as hardware does."""
-    partial = path.with_name(path.name + ".partial")
     row = 0
-    try:
-        with partial.open("w", encoding="ascii", newline="\n") as file:
-            for events in chunks:
-                words = pack(objects.hardware_objects(events))
-                file.writelines(map(_line, words.tolist(), *_crossings(events, row)))
-                row += len(events)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
+        for events in chunks:
+            words = pack(objects.hardware_objects(events))
+            file.writelines(map(_line, words.tolist(), *_crossings(events, row)))
+            row += len(events)
 
 
 def unpack(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:

@@ -7,7 +7,6 @@ here also keep process, role, units and what is context, in the metadata of sche
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError, MissingExtra
 from naetrigger.contracts.events import ROLES, Events
+from naetrigger.contracts.whole_file import whole_file
 from naetrigger.training.data.formats.format import (
     CHUNK_VALUES,
     Description,
@@ -71,23 +71,19 @@ class Parquet:
 def write(path: Path, chunks: Iterable[Events]) -> None:
     """Write events of one process, chunk by chunk."""
     arrow, parquet = _pyarrow(), _pyarrow(".parquet")
-    partial = path.with_name(path.name + ".partial")
     writer = None
-    try:
-        for events in chunks:
-            table = arrow.table(_arrays(arrow, events), schema=_schema(arrow, events))
-            if writer is None:
-                writer = parquet.ParquetWriter(partial, table.schema, compression="zstd")
-            writer.write_table(table)
+    with whole_file(path) as partial:
+        try:
+            for events in chunks:
+                table = arrow.table(_arrays(arrow, events), schema=_schema(arrow, events))
+                if writer is None:
+                    writer = parquet.ParquetWriter(partial, table.schema, compression="zstd")
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
         if writer is None:
             raise InputError(f"{path}: no events to write")
-        writer.close()
-        writer = None
-        os.replace(partial, path)
-    finally:
-        if writer is not None:
-            writer.close()
-        partial.unlink(missing_ok=True)
 
 
 class _Layout:
