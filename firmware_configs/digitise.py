@@ -99,7 +99,8 @@ def _is_hardware(process: str, column: str, unit: str, scale: Scale, assumed: Un
     if not unit:
         raise InputError(
             f"{where}: states no unit, and its input spec counts steps of {scale.lsb:g} "
-            f"{scale.unit}; say data.units: physical or data.units: hw (hardware integers)"
+            f"{scale.unit}; say data.units: physical or data.units: hw (hardware integers); "
+            "--units on the command line"
         )
     raise InputError(
         f"{where}: has unit '{unit}', its input spec expects '{scale.unit}' or 'hw' (hardware "

@@ -38,6 +38,13 @@ data_app = typer.Typer(no_args_is_help=True, help="Event files: look at them, co
 app.add_typer(data_app, name="data")
 
 
+class Units(StrEnum):
+    """What columns are that state no unit."""
+
+    physical = "physical"
+    hw = "hw"
+
+
 class Kind(StrEnum):
     """What can be listed."""
 
@@ -83,6 +90,9 @@ FormatOption = Annotated[
 ViewOption = Annotated[
     str | None,
     typer.Option("--view", help="What a row is read as, where a format offers several."),
+]
+UnitsOption = Annotated[
+    Units | None, typer.Option("--units", help="What columns are whose file states no unit.")
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")]
 
@@ -314,6 +324,7 @@ def data_info(
     input_spec: Annotated[
         str | None, typer.Option("--input-spec", help="Count what saturates in this input spec.")
     ] = None,
+    units: UnitsOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
@@ -324,7 +335,7 @@ def data_info(
     from naetrigger.training.data.formats.format import ReadOptions
     from naetrigger.training.data.readers import open_events
 
-    source = open_events(file, ReadOptions(view=view, keep_bad=True), format)
+    source = open_events(file, ReadOptions(view=view, units=units, keep_bad=True), format)
     with terminal.watching(silent=as_json, debug=debug) as watcher:
         document = describe_events(source, input_spec, watcher.progress)
     if as_json:
@@ -354,6 +365,7 @@ def data_convert(
         list[str] | None,
         typer.Option("--branch", metavar="COLUMN=BRANCH", help="Of NanoAOD, as in data.branches."),
     ] = None,
+    units: UnitsOption = None,
     sort_objects: Annotated[
         bool, typer.Option("--sort-objects", help="Sort trigger objects by falling pt.")
     ] = False,
@@ -370,7 +382,10 @@ def data_convert(
     from naetrigger.training.data.formats.format import ReadOptions
 
     options = ReadOptions(
-        view=view, branches=named_branches(branch or []), sort_objects=sort_objects
+        view=view,
+        branches=named_branches(branch or []),
+        units=units,
+        sort_objects=sort_objects,
     )
     with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:
         done = convert(

@@ -116,6 +116,29 @@ def test_a_spec_of_constant_columns(particles: Path, capsys: pytest.CaptureFixtu
     assert "name: met_eta" in capsys.readouterr().out
 
 
+def test_a_table_without_units_becomes_trigger_objects_when_they_are_said(
+    particles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, back, text = (str(tmp_path / name) for name in ("t.csv", "back.h5", "hw.csv"))
+    convert = ["data", "convert", "--to", "particles-40mhz", "--out", back]
+    assert run_command_line(["data", "convert", str(particles), "--out", table]) == 0
+    assert run_command_line([*convert, table]) == 2
+    assert "--units physical" in " ".join(capsys.readouterr().err.split())
+    assert run_command_line([*convert, table, "--units", "physical"]) == 0
+    with h5py.File(particles) as before, h5py.File(back) as after:
+        np.testing.assert_array_equal(before["Particles"][:], after["Particles"][:])
+    info = ["data", "info", table, "--input-spec", "l1-57"]
+    assert run_command_line(info) == 2
+    assert "--units" in capsys.readouterr().err
+    assert run_command_line([*info, "--units", "physical"]) == 0
+    assert "no value saturates" in capsys.readouterr().out
+    assert run_command_line(["data", "convert", back, "--out", str(tmp_path / "v.txt")]) == 0
+    assert run_command_line(["data", "convert", str(tmp_path / "v.txt"), "--out", text]) == 0
+    assert run_command_line([*convert, text, "--units", "hw", "--force"]) == 0
+    with h5py.File(back) as file:
+        assert file["Particles"][0, 0, 0] == 20.0  # GeV, of 40 steps
+
+
 def test_beams_are_put_in_words() -> None:
     assert readable("Pythia 8.3, Beams:eCM=13000") == "Pythia 8.3, proton-proton at 13 TeV"
     assert readable("Beams:eCM = 13600.") == "proton-proton at 13.6 TeV"

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from naetrigger.contracts import calo_regions, trigger_objects
 from naetrigger.contracts.errors import InputError, suggestion
-from naetrigger.contracts.events import Events, concatenated
+from naetrigger.contracts.events import HARDWARE_UNIT, Events, concatenated
 from naetrigger.training.data.formats import FORMATS
 from naetrigger.training.data.formats.format import (
     CHUNK_ROWS,
@@ -77,6 +78,7 @@ class EventSource:
             for events in self.format.chunks(self.path, options, size):
                 first = rows.get(events.process, 0)
                 rows[events.process] = first + len(events)
+                events = with_units(events, options.units)
                 if only in (None, events.process) and len(events):
                     yield events if options.keep_bad else events.check(str(self.path), first)
 
@@ -98,6 +100,20 @@ class EventSource:
         if not parts:
             raise InputError(f"{self.path}: {process}: holds no events")
         return concatenated(parts)
+
+
+def with_units(events: Events, units: str | None) -> Events:
+    """Events whose columns without a unit have the one that was said: "hw", or with "physical"
+    GeV, 1 and rad of trigger objects, and GeV of regions."""
+    if units is None:
+        return events
+    physical = dict(zip(trigger_objects.COLUMNS, trigger_objects.UNITS, strict=True))
+    physical |= dict.fromkeys(calo_regions.COLUMNS, "GeV")
+    stated = tuple(
+        events.unit_of(name) or (HARDWARE_UNIT if units == "hw" else physical.get(name, ""))
+        for name in events.columns
+    )
+    return replace(events, units=stated if any(stated) else ())
 
 
 def open_events(

@@ -30,6 +30,7 @@ class ReadOptions:
     only : read this process alone
     view : what is made of each row, where a format offers several
     branches : {column: branch or branch[index]} of a NanoAOD file
+    units : "physical" or "hw", of columns whose file states no unit
     sort_objects : sort trigger objects by pT instead of refusing unsorted ones
     keep_bad : yield NaN and non-positive weights, which are refused otherwise
     """
@@ -41,6 +42,7 @@ class ReadOptions:
     branches: Mapping[str, str] = field(default_factory=dict)
     weight_column: str = "weight"
     event_id_column: str = "event_id"
+    units: str | None = None
     sort_objects: bool = False
     keep_bad: bool = False
 

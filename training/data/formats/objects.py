@@ -91,7 +91,7 @@ def _columns(events: Events) -> tuple[npt.NDArray[np.float32], bool]:
         stated = ", ".join(sorted(unit or "unknown" for unit in units))
         raise InputError(
             f"{events.process}: units of trigger objects must be GeV, 1, rad or all 'hw', got "
-            f"{stated}; CSV states none, parquet and HDF5 do"
+            f"{stated}; where a file states none, say --units physical or --units hw"
         )
     return values, False
 
