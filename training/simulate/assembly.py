@@ -275,7 +275,7 @@ def _events(
         columns=table.columns,
         values=chunk.values.astype(np.float32),
         weights=weights,
-        event_ids=(chunk.event + number * order.events).astype(np.uint64),
+        event_ids=(chunk.event + number * order.made_events).astype(np.uint64),
         context_columns=table.context_columns,
         context=chunk.context,
         attributes=attributes,

@@ -55,6 +55,14 @@ class Order:
         """Events of one chunk in each slice."""
         return [max(1, round(self.events * piece.share)) for piece in self.slices]
 
+    @property
+    def made_events(self) -> int:
+        """Events of one chunk in all: `events`, or more where rounding up its slices asks for it.
+
+        Event ids count on it.
+        """
+        return sum(self.slice_events())
+
     def document(self) -> dict[str, Any]:
         """All that the rows depend on, as JSON values."""
         process = process_named(self.process)

@@ -64,12 +64,13 @@ def generate(
     layout(wanted.view)  # names a missing extra before anything starts
     folder = path.with_name(path.name + ".parts")
     with claimed(folder, wanted):
+        _require_new(path)  # again: whoever held the folder before may have finished it
         counts = make_chunks(wanted, rows, folder, workers, progress or Silent())
-        made = Made(rows, wanted.events * len(counts), len(counts))
+        made = Made(rows, wanted.made_events * len(counts), len(counts))
         assembly.check_space(path, folder, len(counts))
         with event_writer(path, {"label": LABEL, "citation": CITATION}) as writer:
             assembly.assemble(wanted, rows, folder, counts, writer, progress or Silent())
-    shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # while it is ours
     return made
 
 
@@ -93,13 +94,17 @@ def checked_order(
     ):
         if not low <= value <= high:
             raise InputError(f"{name}: must be {low} to {high}, got {value}")
-    if path.exists():
-        raise InputError(f"{path}: exists already; delete it or choose another file")
+    _require_new(path)
     if not path.parent.is_dir():
         raise InputError(f"{path.parent}: no such folder")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"{path.parent}: may not be written to; choose another place")
     return order(process, view, seed, chunk_events)
+
+
+def _require_new(path: Path) -> None:
+    if path.exists():
+        raise InputError(f"{path}: exists already; delete it or choose another file")
 
 
 @contextmanager

@@ -182,7 +182,7 @@ def test_damaged_and_half_written_parts_are_made_again(made, tmp_path):
 def test_parts_of_other_settings_are_refused(tmp_path):
     folder = tmp_path / "jets.h5.parts"
     with generate.claimed(folder, chunks.order(PROCESS, "jets", 1, EVENTS)):
-        pass
+        (folder / "chunk-0000000.npz").touch()  # a folder without chunks is not kept
     with pytest.raises(InputError, match="seed 1, not 2"):
         make(tmp_path / "jets.h5", seed=2)
     with pytest.raises(InputError, match="delete the folder"):
@@ -255,6 +255,37 @@ def test_seeds_of_all_chunks_and_slices_differ():
         }
         assert len(seeds) == 500 * len(order.slices)
     assert len({chunks.pythia_seed(order, 0, 0) for order in orders}) == len(orders)
+
+
+def test_event_ids_of_small_sliced_chunks_do_not_meet():
+    order = chunks.order("ttbar", "jets", 1, 10)
+    assert order.made_events == sum(order.slice_events()) == 12  # every slice at least one
+    ids = [_ids_of_a_chunk(order, number) for number in range(3)]
+    assert len(np.unique(np.concatenate(ids))) == 36
+
+
+def _ids_of_a_chunk(order, number):
+    n = order.made_events
+    table = generate.layout(order.view)
+    chunk = Chunk(
+        values=np.ones((n, len(table.columns)), np.float32),
+        context=np.ones((n, len(table.context_columns)), np.float32),
+        weights=np.ones(n),
+        event=np.arange(n),
+        piece=np.zeros(n, np.int16),
+        generated=np.asarray(order.slice_events()),
+        sigma_mb=np.ones(len(order.slices)),
+        dropped=0,
+    )
+    return assembly._events(order, number, chunk, chunk.weights, {}).event_ids
+
+
+def test_a_file_that_another_process_has_just_finished_is_kept(tmp_path, monkeypatch):
+    path = tmp_path / "jets.h5"
+    monkeypatch.setattr(generate, "layout", lambda view: path.write_text("theirs"))
+    with pytest.raises(InputError, match="exists already"):
+        make(path)
+    assert path.read_text() == "theirs"
 
 
 def test_slices_are_weighted_by_cross_section_over_events(tops):
