@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.events import Events
+from naetrigger.contracts.events import Events, concatenated
 from naetrigger.export.student_settings import Points
 from naetrigger.export.student_task import Sample, StudentTask, Teacher, answered, checked
+from naetrigger.export.turned_regions import turned_regions
 from naetrigger.firmware_configs.digitise import sorted_objects
 from naetrigger.firmware_configs.input_spec import InputSpec
 from naetrigger.firmware_configs.scale import Scale
@@ -56,8 +57,18 @@ def view_task(
             len(student_spec.columns),
         )
         samples.append(answered(teacher, x, w, teacher_spec.inputs(events)))
-        around = smeared_events(events, teacher_spec.scales | student_spec.scales, points, rng)
-        share = np.full(len(around), points.noise_share * len(x) / max(len(around), 1))
+        smeared = smeared_events(events, teacher_spec.scales | student_spec.scales, points, rng)
+        parts, shares = [smeared], [points.noise_share]
+        if points.regions_count and points.regions_share > 0:
+            parts.append(turned_regions(events, points.regions_count, rng))
+            shares.append(points.regions_share)
+        around = concatenated(parts)
+        share = np.concatenate(
+            [
+                np.full(len(p), s * len(x) / max(len(p), 1))
+                for p, s in zip(parts, shares, strict=True)
+            ]
+        )
         seen = teacher_spec.inputs(around)
         samples.append(answered(teacher, student_spec.inputs(around), share, seen))
     if not np.ptp(samples[0].scores) > 0:
@@ -90,13 +101,9 @@ def smeared_events(
     widths = rng.choice(np.asarray(points.noise_widths, np.float32), (n, 1))
     noise = rng.standard_normal((n, len(events.columns)), dtype=np.float32)
     moved = chosen.values + noise * widths * events.values.std(axis=0)
-    low, high = events.values.min(axis=0), events.values.max(axis=0)
-    values = np.clip(moved, low, high)
+    values = np.clip(moved, events.values.min(axis=0), events.values.max(axis=0))
     for i, column in enumerate(events.columns):
         if column not in scales:
-            values[:, i] = np.clip(
-                moved[:, i], events.values[:, i].min(), events.values[:, i].max()
-            )
             continue
         whole = scales[column].fitted(np.rint(moved[:, i]).astype(np.int64))
         if object_of(column):

@@ -104,11 +104,9 @@ def _data_sources(recipe: Recipe) -> Mapping[str, Path]:
 
 
 def _yaml_file(kind: str, name_or_path: str) -> Path:
-    """A YAML file by its path, or a shipped one."""
-    if name_or_path.endswith((".yaml", ".yml")):
-        return Path(name_or_path)
+    """A shipped YAML file by its name, else the file of that path: as `shipped.find` does."""
     shipped = resources.files("naetrigger.firmware_configs") / kind / f"{name_or_path}.yaml"
-    return Path(str(shipped))
+    return Path(str(shipped)) if shipped.is_file() else Path(name_or_path)
 
 
 def _run_data(work: Work) -> None:

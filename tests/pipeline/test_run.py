@@ -354,6 +354,19 @@ def test_training_never_reads_the_test_sample() -> None:
         assert not any(pattern in ("data/*", "*") for pattern in stage.reads)
 
 
+def test_changed_input_spec_of_any_name_makes_data_anew(tmp_path: Path) -> None:
+    events, spec = tmp_path / "b.csv", tmp_path / "my.spec"
+    events.write_text("a\n1\n")
+    for field in ("input_spec", "student_input_spec"):
+        data = {"source": str(events), field: str(spec)}
+        recipe = Recipe.model_validate({"data": data, "student": {"mode": "regress"}})
+        keys = []
+        for text in ("name: a\n", "name: b\n"):
+            spec.write_text(text)
+            keys.append(STAGES[0].key(recipe, Manifest()))
+        assert keys[0] != keys[1]
+
+
 def test_changed_source_file_makes_data_anew(tmp_path: Path) -> None:
     path = tmp_path / "b.csv"
     recipe = Recipe.model_validate({"data": {"source": str(path)}})
