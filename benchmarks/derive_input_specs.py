@@ -3,8 +3,9 @@
     python benchmarks/derive_input_specs.py                    # from the shipped samples
     python benchmarks/derive_input_specs.py --objects mine.h5  # this one alone
 
-Writes firmware_configs/inputs/{l1-57,l1-57-pt,regions-252,images-1600,images-100}.yaml. The samples
-hold hardware integers or physical values; what is used is the training split of the background.
+Writes l1-57, l1-57-pt, regions-252, regions-63, images-1600 and images-100 into
+firmware_configs/inputs. The samples hold hardware integers or physical values; what is used is the
+training split of the background.
 
 l1-57-pt is l1-57 in other units: every pt in those of its own spread over all events, missing
 objects included, so that a muon that zero bias hardly knows counts for much; eta and phi, which
@@ -36,6 +37,7 @@ MUON_SHIFT = 2  # of directions: a muon has 4 steps to one of a calorimeter
 MUON_LEAST = 2  # a missing muon has no spread: 4 LSBs = 2 GeV are the least unit of its pt
 PT_FIRST_TYPE = "fixed<12,5,RND_CONV,SAT>"  # +-16 spreads in steps of 1/128
 SUMS = BlockSum(prefix="pix", shape=(40, 40), block=(4, 4), bits=13)  # all pixels together: 4096
+QUARTETS = BlockSum(prefix="reg", shape=(18, 14), block=(2, 2), bits=12)  # four times 1023
 
 
 def main() -> None:
@@ -74,7 +76,13 @@ SPECS: dict[str, list[tuple[str, str, tuple[str, ...], tuple[Step, ...]]]] = {
             "252 calorimeter regions, 18 in phi by 14 in eta",
             grid_columns("reg", (18, 14)),
             (),
-        )
+        ),
+        (
+            "regions-63",
+            "63 sums of 2 x 2 calorimeter regions, 9 in phi by 7 in eta",
+            grid_columns("reg", (18, 14)),
+            (QUARTETS,),
+        ),
     ],
     "images": [
         (

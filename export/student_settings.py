@@ -47,6 +47,11 @@ class Points(Settings):
     """Weight of points uniform over the box that the background spans, somewhat widened."""
     uniform_count: int = Field(default=2000, ge=0, le=1_000_000)
     """Number of uniform points."""
+    regions_count: int = Field(default=0, ge=0, le=10_000_000)
+    """With inputs made of calorimeter regions and not the teacher's: background events turned in
+    phi and mirrored in eta, a few cells of every other one raised."""
+    regions_share: float = Field(default=2.0, ge=0, le=100)
+    """Weight of these points together."""
 
     @model_validator(mode="after")
     def _widths_are_positive(self) -> Points:

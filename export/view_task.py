@@ -57,18 +57,8 @@ def view_task(
             len(student_spec.columns),
         )
         samples.append(answered(teacher, x, w, teacher_spec.inputs(events)))
-        smeared = smeared_events(events, teacher_spec.scales | student_spec.scales, points, rng)
-        parts, shares = [smeared], [points.noise_share]
-        if points.regions_count and points.regions_share > 0:
-            parts.append(turned_regions(events, points.regions_count, rng))
-            shares.append(points.regions_share)
-        around = concatenated(parts)
-        share = np.concatenate(
-            [
-                np.full(len(p), s * len(x) / max(len(p), 1))
-                for p, s in zip(parts, shares, strict=True)
-            ]
-        )
+        scales = teacher_spec.scales | student_spec.scales
+        around, share = _around(events, scales, points, rng)
         seen = teacher_spec.inputs(around)
         samples.append(answered(teacher, student_spec.inputs(around), share, seen))
     if not np.ptp(samples[0].scores) > 0:
@@ -82,6 +72,19 @@ def view_task(
         validation=samples[2],
         validation_points=samples[3],
     )
+
+
+def _around(
+    events: Events, scales: Mapping[str, Scale], points: Points, rng: np.random.Generator
+) -> tuple[Events, npt.NDArray[np.float64]]:
+    """The points of every kind, and the weight of each."""
+    kinds = [(smeared_events(events, scales, points, rng), points.noise_share)]
+    if points.regions_count and points.regions_share > 0:
+        turned = turned_regions(events, points.regions_count, rng)
+        kinds.append((turned, points.regions_share))
+    kinds = [kind for kind in kinds if len(kind[0])] or kinds[:1]
+    shares = [np.full(len(p), share * len(events) / max(len(p), 1)) for p, share in kinds]
+    return concatenated([p for p, _ in kinds]), np.concatenate(shares)
 
 
 def smeared_events(

@@ -9,6 +9,7 @@ import pytest
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events
+from naetrigger.export import view_task as view_task_module
 from naetrigger.export.student_settings import Points
 from naetrigger.export.student_task import Answers, Teacher
 from naetrigger.export.view_task import smeared_events, view_task
@@ -112,3 +113,26 @@ def test_a_teacher_that_cannot_tell_events_apart_is_refused() -> None:
     flat = Teacher("squared_error", lambda x: Answers(np.ones(len(x)), None))
     with pytest.raises(InputError, match="the same score"):
         view_task(flat, WHOLE, SUMS, TRAIN, VALIDATION, POINTS, 3)
+
+
+def test_turned_regions_alone_are_points_of_their_own_weight() -> None:
+    rng = np.random.default_rng(5)
+    cells = grid_columns("reg", (18, 14))
+    values = rng.poisson(12, (60, 252)).astype(np.float32)
+    ids = np.arange(60, dtype=np.uint64)
+    context = np.ones((60, 1), np.float32)
+    events = Events(
+        "zero_bias",
+        "background",
+        cells,
+        values,
+        np.ones(60),
+        ids,
+        ("ht",),
+        context,
+        units=("hw",) * 252,
+    )
+    points = Points(noise_share=0, regions_count=200, regions_share=2)
+    around, share = view_task_module._around(events, trigger_scales(cells), points, rng)
+    assert len(around) == 200
+    assert share.sum() == pytest.approx(2 * 60)
