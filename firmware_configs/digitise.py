@@ -68,6 +68,7 @@ def digitise(
                 saturated[column] = beyond
             values[:, i] = scale.fitted(whole)
         units[i] = HARDWARE_UNIT
+    _clear_missing(events.columns, values, scales)
     result = replace(events, values=values, units=tuple(units))
     disordered = _disordered(result, scales)
     if disordered.any() and not sort_objects:
@@ -75,6 +76,20 @@ def digitise(
     if disordered.any():
         result = replace(result, values=sorted_objects(result.columns, values, scales))
     return Digitised(result, saturated, int(disordered.sum()))
+
+
+def _clear_missing(
+    columns: tuple[str, ...], values: npt.NDArray[np.float32], scales: Mapping[str, Scale]
+) -> None:
+    """An object with less pT than one step is a missing one: zero in all its columns."""
+    for column in columns:
+        name = column.removesuffix("_pt")
+        if name == column or not object_of(column) or column not in scales:
+            continue
+        missing = values[:, columns.index(column)] == 0
+        for quantity in ("eta", "phi"):
+            if (own := f"{name}_{quantity}") in columns and own in scales:
+                values[missing, columns.index(own)] = 0
 
 
 def physical(events: Events, scales: Mapping[str, Scale]) -> Events:

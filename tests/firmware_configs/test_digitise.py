@@ -143,3 +143,22 @@ def test_columns_without_a_unit_are_what_is_said() -> None:
     plain = replace(physical(events, SCALES), units=())
     back = digitise(plain, SCALES, assumed="physical").events
     np.testing.assert_array_equal(back.values, events.values)
+
+
+def test_an_object_of_less_than_one_step_of_pt_is_a_missing_one():
+    values = np.zeros((2, 3), np.float32)
+    values[0] = 0.4, 1.2, 2.0
+    values[1] = 0.6, 1.2, 2.0
+    columns = ("jet1_pt", "jet1_eta", "jet1_phi")
+    events = Events(
+        "b",
+        "background",
+        columns,
+        values,
+        np.ones(2),
+        np.arange(2, dtype=np.uint64),
+        units=("GeV", "1", "rad"),
+    )
+    found = digitise(events, trigger_scales(columns)).events.values
+    assert not found[0].any()
+    assert found[1].all()
