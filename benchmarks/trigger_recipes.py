@@ -23,7 +23,7 @@ from naetrigger.validation.inputs import STUDENT, TEACHER
 from naetrigger.validation.report.html import auc_rows, measured
 from naetrigger.validation.report.schema import Auc, Report, WorkingPoint, report_from_json
 
-RECIPES = ("l1-objects", "calo-regions", "jet-images", "jet-images-inverse")
+RECIPES = ("l1-objects", "calo-regions", "jet-images")
 MODELS = (TEACHER, STUDENT, "baseline_ae", MAHALANOBIS, PCA, "best single input")
 EFFICIENCIES = (0.01, 0.001)
 
