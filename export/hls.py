@@ -205,7 +205,9 @@ def _settle(project: Path, settings: FirmwareSettings, stamp: str) -> None:
     for name in ("build_lib.sh", "hls4ml_config.yml"):
         path = project / name
         text = path.read_text(encoding="utf-8")
-        text = text.replace(str(project), ".").replace(stamp, STAMP)
+        for found in (f"'{stamp}'", stamp):  # YAML quotes one that could be a number
+            text = text.replace(found, STAMP)
+        text = text.replace(str(project), ".")
         path.write_text(text, encoding="utf-8")
     bench = project / f"{settings.project}_test.cpp"
     text = bench.read_text(encoding="utf-8")
