@@ -11,7 +11,8 @@ import yaml
 
 from naetrigger.contracts.errors import EnvironmentProblem, TrainingDiverged
 from naetrigger.pipeline import cli, run
-from naetrigger.pipeline.cli import Kind, run_command_line
+from naetrigger.pipeline.cli import run_command_line
+from naetrigger.pipeline.run_commands import Kind
 
 COMMANDS = [
     "run",

@@ -1,0 +1,72 @@
+"""What the commands share: their arguments and options, their exit statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PASSED, FAILED, CRASHED = 0, 1, 3
+INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + the signal's number, as shells count
+
+
+class Units(StrEnum):
+    """What columns are that state no unit."""
+
+    physical = "physical"
+    hw = "hw"
+
+
+@dataclass
+class Options:
+    """Options that every command shares."""
+
+    json: bool = False
+    debug: bool = False
+
+
+OPTIONS = Options()
+
+RecipeArgument = Annotated[str, typer.Argument(help="A recipe file, or a shipped one's name.")]
+FolderArgument = Annotated[Path, typer.Argument(help="A run folder.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="The run folder; default: runs/NAME of the recipe.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override, as in objective.steps=500."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Show the result alone.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, for machines; nothing else.")
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option("--format", help="The format of what is read; default: by its content."),
+]
+ViewOption = Annotated[
+    str | None,
+    typer.Option("--view", help="What a row is read as, where a format offers several."),
+]
+UnitsOption = Annotated[
+    Units | None, typer.Option("--units", help="What columns are whose file states no unit.")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")]
+
+
+@contextmanager
+def resumable(root: Path) -> Iterator[None]:
+    """After Ctrl-C, say how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not OPTIONS.json:
+            typer.echo(
+                f"\ninterrupted; the same command goes on in {root} where it stopped", err=True
+            )
+        raise

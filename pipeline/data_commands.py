@@ -1,0 +1,172 @@
+"""The commands on event files: look at them, convert, simulate, derive an input spec."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from naetrigger.pipeline.command_options import (
+    FAILED,
+    OPTIONS,
+    PASSED,
+    DebugOption,
+    FormatOption,
+    JsonOption,
+    QuietOption,
+    UnitsOption,
+    ViewOption,
+    resumable,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Event files: look at them, convert them.")
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="An event file of any known format.")],
+    format: FormatOption = None,
+    view: ViewOption = None,
+    input_spec: Annotated[
+        str | None, typer.Option("--input-spec", help="Count what saturates in this input spec.")
+    ] = None,
+    units: UnitsOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Recognise and check an event file of any size; show its processes and columns."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.event_files import describe_events
+    from naetrigger.training.data.formats.format import ReadOptions
+    from naetrigger.training.data.readers import open_events
+
+    source = open_events(file, ReadOptions(view=view, units=units, keep_bad=True), format)
+    with terminal.watching(silent=as_json, debug=debug) as watcher:
+        document = describe_events(source, input_spec, watcher.progress)
+    if as_json:
+        typer.echo(json.dumps(document))
+    else:
+        terminal.show_events(document)
+    return FAILED if document["problems"] else PASSED
+
+
+@app.command()
+def convert(
+    files: Annotated[list[Path], typer.Argument(help="Event files of any known format.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .h5 .parquet .csv .txt.")],
+    to: Annotated[
+        str | None, typer.Option("--to", help="The format to write; default: by the suffix.")
+    ] = None,
+    format: FormatOption = None,
+    view: ViewOption = None,
+    process: Annotated[
+        list[str] | None,
+        typer.Option("--process", help="Processes to take, or the name of each file's."),
+    ] = None,
+    role: Annotated[
+        list[str] | None, typer.Option("--role", help="background or signal; for all, or each.")
+    ] = None,
+    branch: Annotated[
+        list[str] | None,
+        typer.Option("--branch", metavar="COLUMN=BRANCH", help="Of NanoAOD, as in data.branches."),
+    ] = None,
+    units: UnitsOption = None,
+    sort_objects: Annotated[
+        bool, typer.Option("--sort-objects", help="Sort trigger objects by falling pt.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Turn event files of any format into one of naetrigger's layout, or of another format."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.event_files import named_branches
+    from naetrigger.training.data.convert import convert as convert_files
+    from naetrigger.training.data.formats.format import ReadOptions
+
+    options = ReadOptions(
+        view=view,
+        branches=named_branches(branch or []),
+        units=units,
+        sort_objects=sort_objects,
+    )
+    with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:
+        done = convert_files(
+            files,
+            out,
+            to=to,
+            format_name=format,
+            options=options,
+            processes=process or (),
+            roles=role or (),
+            force=force,
+            progress=watcher.progress,
+        )
+    if as_json:
+        typer.echo(json.dumps({"file": str(out), "format": done.format, "events": done.events}))
+        return
+    counts = ", ".join(f"{name} {count}" for name, count in done.events.items())
+    typer.echo(f"{out}: {done.format}: {counts}")
+
+
+@app.command()
+def generate(
+    process: Annotated[str, typer.Argument(help="What to simulate: naetrigger list processes.")],
+    events: Annotated[
+        int, typer.Option("--events", help="Rows to make: jets, or crossings of trigger views.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The HDF5 file to write.")],
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same rows.")] = 1,
+    view: Annotated[
+        str | None,
+        typer.Option("--view", help="jets, images, l1-objects or regions; default: by process."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes at work; default: one a core.")
+    ] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Simulate events of a process; interrupted, the same command goes on where it stopped."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.generating import available_cores, generate_file
+
+    with (
+        terminal.watching(silent=quiet or as_json, debug=debug) as watcher,
+        resumable(out.with_name(out.name + ".parts")),
+    ):
+        count = available_cores() if workers is None else workers
+        summary = generate_file(process, events, seed, out, view, count, watcher.progress)
+    if as_json:
+        typer.echo(json.dumps({"exit_status": PASSED, **summary}))
+    else:
+        line = "{file}: {rows} {what} of {process}, {megabytes} MB in {seconds} s; content sha256 "
+        typer.echo(summary["file"] if quiet else line.format(**summary) + summary["content_sha256"])
+    return PASSED
+
+
+@app.command()
+def spec(
+    file: Annotated[Path, typer.Argument(help="An event file of any known format.")],
+    offline: Annotated[
+        list[str] | None,
+        typer.Option("--offline", help="COLUMN=log or COLUMN=log1p: what the host does to it."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="The spec's name.")] = "my-inputs",
+    keep_constant: Annotated[
+        bool, typer.Option("--keep-constant", help="Keep constant columns, as constant: keep does.")
+    ] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Print an input spec derived from a file's background, to be kept and edited."""
+    OPTIONS.debug = debug
+    from naetrigger.pipeline.event_files import derived_spec, offline_steps
+
+    typer.echo(derived_spec(file, name, offline_steps(offline or []), keep_constant), nl=False)

@@ -1,0 +1,174 @@
+"""The commands on runs: make one, show it, print its report; and what is shipped."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.pipeline.command_options import (
+    FAILED,
+    OPTIONS,
+    PASSED,
+    DebugOption,
+    FolderArgument,
+    JsonOption,
+    OutOption,
+    QuietOption,
+    RecipeArgument,
+    SetOption,
+    resumable,
+)
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    recipes = "recipes"
+    boards = "boards"
+    inputs = "inputs"
+    objectives = "objectives"
+    engines = "engines"
+    scores = "scores"
+    samples = "samples"
+    processes = "processes"
+    signals = "signals"
+    schema = "schema"
+
+
+def stage_command(until: str) -> Callable[..., int]:
+    """A command that runs a recipe as far as one stage."""
+
+    def command(
+        recipe: RecipeArgument,
+        out: OutOption = None,
+        override: SetOption = None,
+        quiet: QuietOption = False,
+        as_json: JsonOption = False,
+        debug: DebugOption = False,
+    ) -> int:
+        return _run_until(until, recipe, out, override, quiet, as_json, debug)
+
+    return command
+
+
+def _run_until(
+    until: str,
+    recipe_name: str,
+    out: Path | None,
+    override: list[str] | None,
+    quiet: bool,
+    as_json: bool,
+    debug: bool,
+) -> int:
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.pipeline import run as pipeline
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.recipe import load_recipe
+
+    recipe = load_recipe(recipe_name, override or ())
+    root = out or Path("runs") / recipe.name
+    start = time.monotonic()
+    with terminal.watching(silent=quiet or as_json, debug=debug) as watcher, resumable(root):
+        result = pipeline.run(
+            recipe, root, until=until, progress=watcher.progress, notify=watcher.line
+        )
+    summary = {
+        "folder": str(root),
+        "stages": [
+            {"name": s.name, "action": s.action, "seconds": round(s.seconds, 2)}
+            for s in result.stages
+        ],
+        "seconds": round(time.monotonic() - start, 2),
+        "peak_memory_mb": terminal.peak_memory_mb(),
+    }
+    verdict = _verdict(root) if until == "validation" else {}
+    status = PASSED if verdict.get("passed", True) else FAILED
+    if as_json:
+        typer.echo(json.dumps({"exit_status": status, **summary, **verdict}))
+        return status
+    terminal.show_summary({**summary, **verdict}, quiet)
+    return status
+
+
+def _verdict(root: Path) -> dict[str, Any]:
+    """Whether all checks passed, and which did not."""
+    report = _read_report(root)
+    failed = [check.model_dump(mode="json") for check in report.failed_checks]
+    return {
+        "passed": report.passed,
+        "checks": len(report.checks),
+        "failed_checks": failed,
+        "report": str(root / "validation" / "report.html"),
+    }
+
+
+def _read_report(root: Path) -> Any:
+    from pydantic import ValidationError
+
+    from naetrigger.contracts.manifest import read_manifest, verify
+    from naetrigger.validation.report.schema import report_from_json
+
+    verify(root, read_manifest(root), ["validation"])
+    path = root / "validation" / "report.json"
+    try:
+        return report_from_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{path}: not a report of this program's version ({error})") from error
+
+
+def report(folder: FolderArgument, as_json: JsonOption = False, debug: DebugOption = False) -> int:
+    """Print where a run's report is; --json prints the report itself."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    found = _read_report(folder)
+    typer.echo(found.model_dump_json() if as_json else str(folder / "validation" / "report.html"))
+    return PASSED if found.passed else FAILED
+
+
+def show(folder: FolderArgument, as_json: JsonOption = False, debug: DebugOption = False) -> int:
+    """Show a run: its stages, files and, when validated, its verdict."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.contracts.manifest import read_manifest
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.run import run_recipe, stage_states
+
+    manifest, states = read_manifest(folder), stage_states(folder)
+    found = _read_report(folder) if states.get("validation") == "done" else None
+    if as_json:
+        document = {
+            "folder": str(folder),
+            "recipe": run_recipe(folder).name,
+            "states": states,
+            "passed": found.passed if found else None,
+        }
+        typer.echo(json.dumps(document))
+        return PASSED
+    terminal.show_run(folder, run_recipe(folder), manifest, states, found)
+    return PASSED
+
+
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List what is shipped or registered; `schema` prints the recipe's JSON schema."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.listings import LISTINGS
+    from naetrigger.pipeline.recipe import recipe_schema
+
+    if kind is Kind.schema:
+        typer.echo(json.dumps(recipe_schema(), indent=1))
+        return
+    rows = LISTINGS[kind.value]()
+    if as_json:
+        typer.echo(json.dumps([{"name": n, "description": d} for n, d in rows]))
+        return
+    terminal.show_table("", ["name", "description"], [list(row) for row in rows])
