@@ -120,7 +120,8 @@ def _run_training(work: Work) -> None:
 
     from naetrigger.training.loop import train
     from naetrigger.training.settings import TrainingSettings
-    from naetrigger.validation.plots import Style, draw_curves
+    from naetrigger.validation.curve_plots import draw_curves
+    from naetrigger.validation.plots import Style
 
     recipe, spec = work.recipe, work.spec
     (training,), (validation,) = work.events("train"), work.events("validation")

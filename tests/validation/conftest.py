@@ -12,6 +12,7 @@ import pytest
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
 from naetrigger.firmware_configs.board import load_board
+from naetrigger.validation.efficiency import Scored, scored
 from naetrigger.validation.inputs import ValidationInputs
 from naetrigger.validation.report.schema import FirmwareEstimate, PairAgreement
 
@@ -131,6 +132,13 @@ def write_curves(path: Path, steps: int = 400) -> Path:
 def inputs() -> Callable[..., ValidationInputs]:
     """The maker of synthetic runs."""
     return make_inputs
+
+
+@pytest.fixture
+def samples() -> tuple[Scored, Scored]:
+    """Scores of a background and of a signal twice as far out."""
+    rng = np.random.default_rng(0)
+    return scored(rng.exponential(size=500)), scored(2 * rng.exponential(size=200))
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from naetrigger.validation import plots
+from naetrigger.validation import curve_plots, report_plots, score_plots
 from naetrigger.validation.baselines import SINGLE_INPUT
 from naetrigger.validation.comparison import Comparison
 from naetrigger.validation.inputs import STUDENT, TEACHER
 from naetrigger.validation.mean_images import grid_of, mean_images, mean_images_figure
+from naetrigger.validation.plots import Style
 from naetrigger.validation.populations import Population
 from naetrigger.validation.report.schema import Auc, Report
 from naetrigger.validation.reweighting import effective_number
@@ -33,22 +34,22 @@ class ReportFigure:
 def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFigure]:
     """All figures, drawn one after the other."""
     settings = comparison.settings
-    style = plots.Style(settings.plot_style, _label(comparison), report.metadata.sample)
+    style = Style(settings.plot_style, _label(comparison), report.metadata.sample)
     yield from _summary_figures(report, style, settings.limits.relative_difference)
     yield from _input_figures(comparison, style)
     yield from _roc_figures(comparison, style)
     yield from _score_figures(comparison, style)
     yield from _firmware_figures(report, style)
     if comparison.inputs.curves is not None:
-        curves = plots.read_curves(comparison.inputs.curves)
+        curves = curve_plots.read_curves(comparison.inputs.curves)
         if len(curves) > 1:
-            svg = plots.curves_figure("curves", style, curves)
+            svg = curve_plots.curves_figure("curves", style, curves)
             yield ReportFigure("curves", "training", "Training curves of the teacher.", svg)
 
 
-def _summary_figures(report: Report, style: plots.Style, relative: float) -> Iterator[ReportFigure]:
+def _summary_figures(report: Report, style: Style, relative: float) -> Iterator[ReportFigure]:
     if report.auc:
-        svg = plots.auc_figure("auc", style, auc_by_model(report.auc))
+        svg = report_plots.auc_figure("auc", style, auc_by_model(report.auc))
         yield ReportFigure(
             "auc",
             "auc",
@@ -57,7 +58,7 @@ def _summary_figures(report: Report, style: plots.Style, relative: float) -> Ite
             svg,
         )
     if report.agreement:
-        svg = plots.agreement_figure("agreement", style, report.agreement, relative)
+        svg = report_plots.agreement_figure("agreement", style, report.agreement, relative)
         yield ReportFigure(
             "agreement",
             "agreement",
@@ -68,7 +69,7 @@ def _summary_figures(report: Report, style: plots.Style, relative: float) -> Ite
         )
 
 
-def _input_figures(comparison: Comparison, style: plots.Style) -> Iterator[ReportFigure]:
+def _input_figures(comparison: Comparison, style: Style) -> Iterator[ReportFigure]:
     events = comparison.inputs.events
     grid = grid_of(events[0].columns)
     if grid is not None:
@@ -94,7 +95,7 @@ def auc_by_model(entries: Sequence[Auc]) -> dict[str, list[Auc]]:
     return columns
 
 
-def _roc_figures(comparison: Comparison, style: plots.Style) -> Iterator[ReportFigure]:
+def _roc_figures(comparison: Comparison, style: Style) -> Iterator[ReportFigure]:
     for signal in comparison.signals:
         pairs = {}
         for model in comparison.headline_models():
@@ -113,11 +114,11 @@ def _roc_figures(comparison: Comparison, style: plots.Style) -> Iterator[ReportF
             f"{signal.name} against the background"
             f"{how if signal.name in comparison.reweightings else ''}. Hatched: fewer than "
             f"{comparison.settings.min_events_above:g} effective background events.",
-            plots.roc_figure(name, style, signal.name, pairs, few),
+            score_plots.roc_figure(name, style, signal.name, pairs, few),
         )
 
 
-def _score_figures(comparison: Comparison, style: plots.Style) -> Iterator[ReportFigure]:
+def _score_figures(comparison: Comparison, style: Style) -> Iterator[ReportFigure]:
     groups = [
         comparison.signals[i : i + LINES_A_FIGURE]
         for i in range(0, max(len(comparison.signals), 1), LINES_A_FIGURE)
@@ -129,7 +130,9 @@ def _score_figures(comparison: Comparison, style: plots.Style) -> Iterator[Repor
     if models == [TEACHER, STUDENT]:
         teacher, student = (comparison.scores_of(m, comparison.background) for m in models)
         scale = comparison.inputs.score_scale if np.issubdtype(student.dtype, np.integer) else 1.0
-        svg = plots.profile_figure("profile", style, teacher.astype(np.float64), student * scale)
+        svg = score_plots.profile_figure(
+            "profile", style, teacher.astype(np.float64), student * scale
+        )
         yield ReportFigure(
             "profile",
             "scores",
@@ -140,14 +143,14 @@ def _score_figures(comparison: Comparison, style: plots.Style) -> Iterator[Repor
 
 def _score_figure(
     comparison: Comparison,
-    style: plots.Style,
+    style: Style,
     model: str,
     signals: Sequence[Population],
     number: int,
 ) -> ReportFigure:
     background = comparison.scores_of(model, comparison.background)
     integer = np.issubdtype(background.dtype, np.integer)
-    svg = plots.score_figure(
+    svg = score_plots.score_figure(
         name := f"scores-{model}-{number}",
         style,
         f"{model} score" + (" (hardware integer)" if integer else ""),
@@ -163,7 +166,7 @@ def _score_figure(
     )
 
 
-def _firmware_figures(report: Report, style: plots.Style) -> Iterator[ReportFigure]:
+def _firmware_figures(report: Report, style: Style) -> Iterator[ReportFigure]:
     board = report.board
     if board is None or not any(
         getattr(estimate, line.quantity) is not None
@@ -175,7 +178,7 @@ def _firmware_figures(report: Report, style: plots.Style) -> Iterator[ReportFigu
         "resources",
         "firmware",
         "What each tool states, as a share of the board's budget (dashed).",
-        plots.resources_figure("resources", style, report.firmware, board),
+        report_plots.resources_figure("resources", style, report.firmware, board),
     )
 
 
