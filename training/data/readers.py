@@ -6,8 +6,9 @@ for events in open_events(path).chunks():
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from naetrigger.training.data.formats.hdf5_file import is_hdf5, opened
 from naetrigger.training.data.settings import FILE_SUFFIXES, DataSettings
 
 NAMED_COLUMNS = 10  # of those that differ, in a message
+MIXTURE = "background"  # what several background processes become
 SUFFIX_FORMATS = {
     ".csv": "csv",
     ".parquet": "parquet",
@@ -173,18 +175,19 @@ def read_source(settings: DataSettings) -> tuple[Events, list[Events]]:
 
     Of the background no more than `max_background` events are read, of a signal `max_signal`.
     """
-    source = _open(settings, source_path(settings), settings.background, "background")
-    name = _background(source, settings)
+    one = settings.background if isinstance(settings.background, str) else None
+    source = _open(settings, source_path(settings), one, "background")
+    names = _backgrounds(source, settings)
     files = settings.signals if isinstance(settings.signals, dict) else {}
     signal_sources = {
         key: _open(settings, Path(path), key, "signal") for key, path in files.items()
     }
     require_views([source, *signal_sources.values()])
-    background = replace(source.read(name, settings.max_background), role="background")
+    background = replace(_read_together(source, names, settings.max_background), role="background")
     if isinstance(settings.signals, dict):
         signals = [_signal_of_file(settings, key, found) for key, found in signal_sources.items()]
     else:
-        signals = _signals_of_source(source, settings, name)
+        signals = _signals_of_source(source, settings, names)
     for signal in signals:
         _require_same_columns(background, signal, source.path)
     return background, signals
@@ -234,30 +237,76 @@ def _open(settings: DataSettings, path: Path, process: str | None, role: str) ->
     return open_events(path, options, settings.format)
 
 
-def _background(source: EventSource, settings: DataSettings) -> str:
-    names = [process.name for process in source.processes if process.role == "background"]
+def _backgrounds(source: EventSource, settings: DataSettings) -> list[str]:
+    """The processes that make up the background, at least one."""
+    if isinstance(settings.background, str):
+        return [settings.background]
     if settings.background is not None:
-        return settings.background
+        return _listed(settings.background, source, settings.signals or ())
+    names = [process.name for process in source.processes if process.role == "background"]
     if len(names) != 1:
         raise InputError(
             f"{source.path}: holds {len(names)} processes of role background "
-            f"({', '.join(names)}); name one as data.background"
+            f"({', '.join(names)}); name one or a list of them as data.background"
         )
-    return names[0]
+    return names
+
+
+def _listed(patterns: Iterable[str], source: EventSource, signals: Collection[str]) -> list[str]:
+    """Each process that a pattern means, once, in the order of the list."""
+    known = [process.name for process in source.processes]
+    names: dict[str, None] = {}
+    for pattern in patterns:
+        if "*" in pattern:
+            found = [n for n in known if fnmatchcase(n, pattern) and n not in signals]
+        else:
+            found = [n for n in known if n == pattern]
+        if not found:
+            raise InputError(
+                f"data.background: {source.path}: '{pattern}' is no process"
+                f"{suggestion(pattern, known)} (has {', '.join(known)})"
+            )
+        names |= dict.fromkeys(found)
+    return list(names)
+
+
+def _read_together(source: EventSource, names: list[str], limit: int | None) -> Events:
+    """Processes as one; of several, the first `limit` events of all, taken evenly.
+
+    Weights and ids stay as they are: rows of different processes that share an id share a split.
+    """
+    if len(names) == 1:
+        return source.read(names[0], limit)
+    each = None if limit is None else -(-limit // len(names))
+    parts = [replace(source.read(name, each), process=MIXTURE) for name in names]
+    for name, part in zip(names[1:], parts[1:], strict=True):
+        if (part.columns, part.context_columns) != (parts[0].columns, parts[0].context_columns):
+            raise InputError(
+                f"data.background: {source.path}: '{name}' has other columns than '{names[0]}'; "
+                "processes of one background must agree"
+            )
+    shared = {
+        key: value
+        for key, value in parts[0].attributes.items()
+        if all(part.attributes.get(key) == value for part in parts)
+    }
+    description = f"{', '.join(names)} together"
+    return replace(concatenated(parts), attributes=shared | {"description": description})
 
 
 def _signals_of_source(
-    source: EventSource, settings: DataSettings, background: str
+    source: EventSource, settings: DataSettings, backgrounds: list[str]
 ) -> list[Events]:
     names = settings.signals
     if names is None:
         names = tuple(
             process.name
             for process in source.processes
-            if process.role == "signal" and process.name != background
+            if process.role == "signal" and process.name not in backgrounds
         )
-    if background in names:
-        raise InputError(f"data.signals: '{background}' is the background")
+    for name in names:
+        if name in backgrounds:
+            raise InputError(f"data.signals: '{name}' is the background")
     return [replace(source.read(name, settings.max_signal), role="signal") for name in names]
 
 

@@ -25,6 +25,7 @@ FORMAT_NAMES = (
 )
 FILE_SUFFIXES = (".csv", ".h5", ".hdf5", ".hdf", ".parquet", ".pq", ".root", ".txt", ".dat")
 PROCESS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+PROCESS_PATTERN = re.compile(r"[A-Za-z0-9*][A-Za-z0-9_.+*-]*")
 
 
 def _process_name(name: str) -> str:
@@ -33,7 +34,14 @@ def _process_name(name: str) -> str:
     return name
 
 
+def _process_pattern(name: str) -> str:
+    if not PROCESS_PATTERN.fullmatch(name):
+        raise ValueError(f"'{name}' is no process name (letters, digits, _ . + - inside, and *)")
+    return name
+
+
 ProcessName = Annotated[str, AfterValidator(_process_name)]
+ProcessPattern = Annotated[str, AfterValidator(_process_pattern)]
 
 
 class Split(Settings):
@@ -70,9 +78,15 @@ class DataSettings(Settings):
     A file of one process (CSV, parquet, test vectors ...) holds the background.
     """
 
-    background: ProcessName | None = None
+    background: ProcessName | Annotated[tuple[ProcessPattern, ...], Field(min_length=1)] | None = (
+        None
+    )
     """The background process; default: the only one of that role in the source. A file that does
-    not name its one process is called so; default: the file's name."""
+    not name its one process is called so; default: the file's name.
+
+    Or a list of processes of the source, which together become one called `background`; `*` in a
+    name stands for anything but the processes that `signals` names.
+    """
 
     signals: tuple[ProcessName, ...] | dict[ProcessName, str] | None = None
     """Signals of the source by name (default: all), or `{name: path of a file}`, in any format.

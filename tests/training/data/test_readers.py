@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,42 @@ def test_which_background(tmp_path: Path) -> None:
         read_source(DataSettings(source=str(path)))
     background, _ = read_source(DataSettings(source=str(path), background="tops"))
     assert background.process == "tops"
+
+
+def test_several_backgrounds_become_one(tmp_path: Path) -> None:
+    path = tmp_path / "events.h5"
+    roles = {"qcd_low": "background", "qcd_high": "background", "tops": "background"}
+    write_events(path, [sample(name, role) for name, role in roles.items()])
+
+    def read(*names: str, **more: object) -> tuple[Events, list[Events]]:
+        document = {"source": str(path), "background": list(names), "signals": ["tops"]}
+        return read_source(DataSettings.model_validate(document | more))
+
+    for names in (["qcd_low", "qcd_high"], ["qcd_*"], ["*"], ["*", "qcd_low"]):
+        background, (signal,) = read(*names)
+        assert (background.process, background.role, len(background)) == (
+            "background",
+            "background",
+            6,
+        )
+        assert signal.process == "tops"
+    assert read("qcd_low")[0].process == "qcd_low"
+    with pytest.raises(InputError, match="'tops' is the background"):
+        read("qcd_low", "tops")
+    with pytest.raises(InputError, match="'qcd_hihg' is no process; did you mean 'qcd_high'"):
+        read("qcd_hihg")
+    with pytest.raises(InputError, match=r"'top\.' is no process"):
+        read("top.")
+    with pytest.raises(ValueError, match="no process name"):
+        read("qcd low")
+
+
+def test_backgrounds_of_other_columns_stay_apart(tmp_path: Path) -> None:
+    path = tmp_path / "events.h5"
+    other = replace(sample("tops", "background"), columns=("b",))
+    write_events(path, [sample("qcd", "background"), other])
+    with pytest.raises(InputError, match="'tops' has other columns than 'qcd'"):
+        read_source(DataSettings(source=str(path), background=("qcd", "tops")))
 
 
 def test_truncated_hdf5(tmp_path: Path) -> None:
