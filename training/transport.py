@@ -68,12 +68,15 @@ def _margin(x: Tensor, weights: Tensor | None, name: str) -> npt.NDArray[np.floa
 
 
 def _costs(x: Tensor, y: Tensor) -> npt.NDArray[np.float64]:
-    """Squared distances, shape (N, M), in float64 whatever the samples are."""
+    """Squared distances of the centred samples, shape (N, M), in float64 whatever they are.
+
+    Moving one sample as a whole changes the costs of all plans alike, so the best plan is the
+    same; that of samples far apart is then told from others as exactly as that of near ones.
+    """
     u, v = x.detach().cpu().double(), y.detach().cpu().double()
     if u.shape[1] != v.shape[1]:
         raise InputError(f"transport: x has {u.shape[1]} features, y has {v.shape[1]}")
-    centre = u.mean(dim=0)  # small numbers lose less in the expansion of the square
-    u, v = u - centre, v - centre
+    u, v = u - u.mean(dim=0), v - v.mean(dim=0)
     costs = u.square().sum(1)[:, None] + v.square().sum(1)[None, :]
     return costs.addmm_(u, v.T, alpha=-2).clamp_min_(0).numpy()
 

@@ -106,6 +106,19 @@ def test_float32_far_from_the_origin_keeps_its_digits() -> None:
     assert far.item() == pytest.approx(near, rel=2e-4)  # inputs rounded at 2**-14
 
 
+@pytest.mark.parametrize("n", [60, 200])
+def test_samples_far_apart_are_matched_as_if_they_were_near(n: int) -> None:
+    x, y = points(n, 3, 22), points(n, 3, 23)
+    away = torch.tensor([3e4, -1e4, 2e3], dtype=torch.float64)
+    near, far = (z.requires_grad_() for z in (y.clone(), y + away))
+    near_slope, far_slope = (
+        torch.autograd.grad(wasserstein2_squared(x, z), z)[0] for z in (near, far)
+    )
+    centre = 2 * (y.mean(0) - x.mean(0)) / n  # a shift of y moves all slopes alike
+    same = far_slope - far_slope.mean(0), near_slope - centre
+    torch.testing.assert_close(*same, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_values_that_are_no_numbers_are_refused(bad: float) -> None:
     x = points(5, 2, 16)
