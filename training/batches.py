@@ -1,11 +1,14 @@
-"""The events of a training: checked, validation chosen, batches drawn, and their fingerprint."""
+"""The events of a training: checked, validation chosen, batches drawn, and their fingerprint.
+
+An objective with `labels` gets each event's class, 0, 1, ..., as one more column behind the inputs.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +16,12 @@ import torch
 from torch import Tensor
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.training.settings import ObjectiveSettings, TrainingSettings
+from naetrigger.training.labels import with_classes
+from naetrigger.training.settings import (
+    ObjectiveSettings,
+    RelativeMahalanobisObjective,
+    TrainingSettings,
+)
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +30,16 @@ log = logging.getLogger(__name__)
 class Batches:
     """Training and validation events, and the cumulated weights to draw the former by."""
 
-    train: Tensor  # (N, F)
-    validation: Tensor  # (V, F)
+    train: Tensor  # (N, F), or (N, F + 1) with the classes
+    validation: Tensor  # (V, F), or (V, F + 1)
+    n_inputs: int  # F
     cumulated: Tensor | None  # (N,) float64, last entry 1
     fingerprint: str
+
+    def without_classes(self) -> Batches:
+        """The same events for an objective that knows no classes."""
+        f = self.n_inputs
+        return replace(self, train=self.train[:, :f], validation=self.validation[:, :f])
 
     def draw(self, size: int, generator: torch.Generator) -> Tensor:
         """Training events with replacement, by weight if there are weights; shape (size, F)."""
@@ -49,13 +63,19 @@ def batches(
     train_weights: npt.NDArray[np.float64] | None,
     validation_weights: npt.NDArray[np.float64] | None,
     columns: tuple[str, ...],
+    train_labels: npt.NDArray[np.floating] | None = None,
+    validation_labels: npt.NDArray[np.floating] | None = None,
 ) -> Batches:
-    """Check inputs (N, F) and (V, F) and their weights; InputError names what is wrong."""
+    """Check inputs (N, F) and (V, F), their weights and labels; InputError names what is wrong."""
     objective = settings.objective
     n_inputs = len(columns)
     for name, inputs in (("training", train_inputs), ("validation", validation_inputs)):
         _require_inputs(name, inputs, columns)
     _warn_beyond_bounds(objective, train_inputs)
+    if isinstance(objective, RelativeMahalanobisObjective):
+        train_inputs, validation_inputs = with_classes(
+            objective, (train_inputs, train_labels), (validation_inputs, validation_labels)
+        )
     cumulated = None
     probabilities = None
     if objective.use_weights:
@@ -66,7 +86,7 @@ def batches(
     rows = np.random.default_rng(settings.seed).choice(
         len(validation_inputs), size, replace=probabilities is not None, p=probabilities
     )
-    validation = validation_inputs[rows].reshape(-1, n_inputs)
+    validation = validation_inputs[rows]
     digest = hashlib.sha256(settings.model_dump_json().encode())
     digest.update(json.dumps(columns).encode())
     for array in (train_inputs, validation):
@@ -76,6 +96,7 @@ def batches(
     return Batches(
         train=torch.from_numpy(np.array(train_inputs, dtype=np.float32)),
         validation=torch.from_numpy(np.array(validation, dtype=np.float32)),
+        n_inputs=n_inputs,
         cumulated=cumulated,
         fingerprint=digest.hexdigest(),
     )

@@ -60,7 +60,7 @@ class Run:
         self.data = data
         self.objective = build_objective(objective)
         self.generator = torch.Generator().manual_seed(settings.seed)
-        self.model = self.objective.network(settings.model, data.train.shape[1], self.generator)
+        self.model = self.objective.network(settings.model, data.n_inputs, self.generator)
         self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.state = self.objective.start(self.model, self.generator)
         self.optimiser = torch.optim.AdamW(

@@ -44,6 +44,8 @@ def train(
     columns: Sequence[str] | None = None,
     train_weights: npt.NDArray[np.float64] | None = None,
     validation_weights: npt.NDArray[np.float64] | None = None,
+    train_labels: npt.NDArray[np.floating] | None = None,
+    validation_labels: npt.NDArray[np.floating] | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
     """Train on standardised inputs and write the teacher into `folder`.
@@ -54,6 +56,8 @@ def train(
     folder : existing or not; a checkpoint found there is gone on from
     columns : the F input names, kept in teacher.json; none: x0, x1, ...
     train_weights, validation_weights : (N,) and (V,), needed if objective.use_weights is set
+    train_labels, validation_labels : (N,) and (V,), each event's class as a number, needed where
+        the objective has `labels`
 
     Writes teacher.safetensors, teacher.json, curves.csv, and with objective.baseline_steps > 0
     baseline_ae.safetensors, baseline_ae.json and curves_baseline_ae.csv.
@@ -63,7 +67,14 @@ def train(
     """
     names = _columns(columns, train_inputs)
     data = batches(
-        settings, train_inputs, validation_inputs, train_weights, validation_weights, names
+        settings,
+        train_inputs,
+        validation_inputs,
+        train_weights,
+        validation_weights,
+        names,
+        train_labels,
+        validation_labels,
     )
     folder.mkdir(parents=True, exist_ok=True)
     progress = Silent() if progress is None else progress
@@ -76,7 +87,7 @@ def train(
                 stem,
                 settings,
                 objective,
-                data,
+                data if stem == TEACHER else data.without_classes(),
                 _checkpoint(folder, stem),
                 _curves(folder, stem),
                 progress,
@@ -88,6 +99,12 @@ def train(
     for stem in runs:
         remove_checkpoint(_checkpoint(folder, stem))
     return TrainingResult(folder, fitted[TEACHER], fitted.get(BASELINE))
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether `train` came to its end in `folder`: all outputs there, no checkpoint left."""
+    teacher = folder / f"{TEACHER}.json"
+    return teacher.exists() and not any(folder.glob(f"{_checkpoint(folder, '*').name}*"))
 
 
 def _write_outputs(

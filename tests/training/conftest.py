@@ -21,6 +21,7 @@ from naetrigger.training.settings import (
     NaeObjective,
     ObjectiveSettings,
     RecoveryObjective,
+    RelativeMahalanobisObjective,
     Replay,
     VaeObjective,
     WaeObjective,
@@ -39,6 +40,7 @@ _COMMON = {
     "checkpoint_every": 5,
     "curve_every": 3,
 }
+_CLASSES = {"labels": "kind", "classes": 3}
 SMALL_OBJECTIVES: dict[str, ObjectiveSettings] = {
     "ae": AeObjective(**_COMMON),
     "dae": DaeObjective(**_COMMON),
@@ -47,7 +49,12 @@ SMALL_OBJECTIVES: dict[str, ObjectiveSettings] = {
     "vae-likelihood": VaeObjective(**_COMMON, score="likelihood", score_latents=4),
     "kernel_ae-reconstruction": KernelAeObjective(**_COMMON),
     "kernel_ae-smeared": KernelAeObjective(**_COMMON, score="smeared"),
-    "mahalanobis": MahalanobisObjective(**_COMMON),
+    "mahalanobis-latent": MahalanobisObjective(**_COMMON),
+    "mahalanobis-inputs": MahalanobisObjective(**_COMMON, score="inputs"),
+    "relative_mahalanobis-latent": RelativeMahalanobisObjective(**_COMMON, **_CLASSES),
+    "relative_mahalanobis-inputs": RelativeMahalanobisObjective(
+        **_COMMON, **_CLASSES, score="inputs"
+    ),
     "dagmm": DagmmObjective(**_COMMON, components=2),
     "wnae": WnaeObjective(**_COMMON, chain=_CHAIN, replay=Replay(size=50), baseline_steps=8),
     "flow": FlowObjective(**_COMMON, couplings=2),
@@ -81,6 +88,22 @@ def surface(n: int, seed: int) -> npt.NDArray[np.float32]:
     directions = np.array([[1.0, 0.5, -0.7, 0.2], [0.1, -0.9, 0.4, 1.1]])
     x = np.tanh(t @ directions) + 0.05 * rng.normal(size=(n, N_INPUTS))
     return ((x - x.mean(0)) / x.std(0)).astype(np.float32)
+
+
+def classes_of(x: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+    """Three classes, 0, 1 and 2, of points (n, N_INPUTS)."""
+    return np.digitize(x[:, 0], [-0.5, 0.5])
+
+
+def labels(objective: ObjectiveSettings, n_train: int, n_validation: int) -> dict[str, object]:
+    """Further arguments of `train` on surface(n_train, 1) and surface(n_validation, 2)."""
+    if getattr(objective, "labels", None) is None:
+        return {}
+    sizes = {"train_labels": n_train, "validation_labels": n_validation}
+    return {
+        name: classes_of(surface(n, seed)).astype(np.float64)
+        for seed, (name, n) in enumerate(sizes.items(), start=1)
+    }
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from naetrigger.training.settings import (
 )
 from naetrigger.training.teacher import load_teacher, read_description
 
-from .conftest import SMALL_MODEL, SMALL_OBJECTIVES, surface
+from .conftest import SMALL_MODEL, SMALL_OBJECTIVES, labels, surface
 
 
 class Killed(BaseException):
@@ -61,7 +61,8 @@ def run(
     folder: Path, objective: ObjectiveSettings, seed: int = 3, progress: object = None
 ) -> TrainingResult:
     settings = _settings(objective, seed)
-    return train(settings, surface(200, 1), surface(60, 2), folder, progress=progress)
+    known = labels(objective, 200, 60)
+    return train(settings, surface(200, 1), surface(60, 2), folder, progress=progress, **known)
 
 
 def _settings(objective: ObjectiveSettings, seed: int = 3) -> TrainingSettings:

@@ -16,6 +16,7 @@ from naetrigger.training.objectives.mpdr import Mpdr
 from naetrigger.training.objectives.nae import Nae
 from naetrigger.training.objectives.objective import Objective
 from naetrigger.training.objectives.recovery import Recovery
+from naetrigger.training.objectives.relative_mahalanobis import RelativeMahalanobis
 from naetrigger.training.objectives.vae import Vae
 from naetrigger.training.objectives.wae import Wae
 from naetrigger.training.objectives.wnae import Wnae
@@ -28,6 +29,7 @@ OBJECTIVES: dict[str, Callable[[Any], Objective[Any, Any]]] = {
     "vae": Vae,
     "kernel_ae": KernelAe,
     "mahalanobis": Mahalanobis,
+    "relative_mahalanobis": RelativeMahalanobis,
     "dagmm": Dagmm,
     "flow": Flow,
     "nae": Nae,

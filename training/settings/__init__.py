@@ -11,6 +11,10 @@ from pydantic import Field
 
 from naetrigger.contracts.settings import Settings
 from naetrigger.training.settings.chains import Langevin, Replay
+from naetrigger.training.settings.distance import (
+    MahalanobisObjective,
+    RelativeMahalanobisObjective,
+)
 from naetrigger.training.settings.energy import (
     ContrastBase,
     IgebmObjective,
@@ -27,7 +31,6 @@ from naetrigger.training.settings.reconstruction import (
     DagmmObjective,
     FlowObjective,
     KernelAeObjective,
-    MahalanobisObjective,
     VaeObjective,
     WaeObjective,
 )
@@ -51,6 +54,7 @@ __all__ = [
     "RecoveryObjective",
     "Replay",
     "TrainingSettings",
+    "RelativeMahalanobisObjective",
     "VaeObjective",
     "WaeObjective",
     "WnaeObjective",
@@ -65,6 +69,7 @@ AnyObjective = (
     | MahalanobisObjective
     | DagmmObjective
     | FlowObjective
+    | RelativeMahalanobisObjective
     | NaeObjective
     | WnaeObjective
     | MpdrObjective

@@ -83,15 +83,6 @@ class KernelAeObjective(ObjectiveBase):
     """Rows and columns of the image, inputs being its rows in turn; none: it is square."""
 
 
-class MahalanobisObjective(ObjectiveBase):
-    """Mahalanobis distance in the latent space of a plain autoencoder (Lee et al. 2018)."""
-
-    offers: ClassVar[Mapping[str, str]] = {"latent": ""}
-
-    name: Literal["mahalanobis"] = "mahalanobis"
-    """Which objective this is."""
-
-
 class DagmmObjective(ObjectiveBase):
     """Deep autoencoding Gaussian mixture (Zong et al. 2018): latent and errors in a mixture."""
 

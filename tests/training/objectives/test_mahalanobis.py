@@ -1,4 +1,4 @@
-"""The folded encoder's energy against scipy's Mahalanobis distance."""
+"""The energy of the finished network against scipy's Mahalanobis distance."""
 
 from __future__ import annotations
 
@@ -6,26 +6,68 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
+from torch import Tensor
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.training.models import build_model
+from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.objectives.mahalanobis import Mahalanobis
 from naetrigger.training.settings import MahalanobisObjective, ModelSettings
 
 MODEL = ModelSettings(hidden=(6,), latent=2)
 
 
+def network(objective: Mahalanobis) -> Autoencoder:
+    return objective.network(MODEL, 4, torch.Generator().manual_seed(1)).double()
+
+
+def points(seed: int = 2) -> Tensor:
+    g = torch.Generator().manual_seed(seed)
+    mix = torch.randn(4, 4, generator=g, dtype=torch.float64)
+    return torch.randn(200, 4, generator=g, dtype=torch.float64) @ mix + 0.3
+
+
+def distances(z: np.ndarray, of: np.ndarray) -> list[float]:
+    inverse = np.linalg.inv(np.cov(of.T, bias=True))
+    return [mahalanobis(row, of.mean(0), inverse) ** 2 for row in z]
+
+
 def test_energy_is_the_squared_distance_and_the_reconstruction_stays() -> None:
     objective = Mahalanobis(MahalanobisObjective())
-    model = objective.network(MODEL, 4, torch.Generator().manual_seed(1)).double()
-    g = torch.Generator().manual_seed(2)
-    x = torch.randn(200, 4, generator=g, dtype=torch.float64)
+    model, x = network(objective), points()
     latent, before = model.encode(x).detach().numpy(), model(x).detach()
     objective.finish(model, x)
-    inverse = np.linalg.inv(np.cov(latent.T, bias=True))
-    expected = [mahalanobis(z, latent.mean(0), inverse) ** 2 for z in latent]
-    np.testing.assert_allclose(model.scores(x), expected, rtol=1e-4)  # the ridge
+    np.testing.assert_allclose(model.scores(x), distances(latent, latent), rtol=1e-4)  # the ridge
     torch.testing.assert_close(model(x).detach(), before)
     assert model.scores(x).mean().item() == pytest.approx(2, rel=1e-4)
+
+
+def test_of_the_inputs_it_is_closed_form_whatever_training_did() -> None:
+    settings = MahalanobisObjective(score="inputs")
+    assert settings.steps == 1
+    assert MahalanobisObjective(score="inputs", steps=9).steps == 9
+    assert MahalanobisObjective().steps > 1
+    objective = Mahalanobis(settings)
+    model, x, new = network(objective), points(), points(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1
+    objective.finish(model, x)
+    np.testing.assert_allclose(model.scores(new), distances(new.numpy(), x.numpy()), rtol=1e-3)
+    torch.testing.assert_close(model(new).detach(), new)
+    assert [layer.linear.weight.shape for layer in model.layers] == [(4, 4), (4, 4)]
+
+
+def test_of_the_inputs_no_other_weights_have_a_smaller_loss() -> None:
+    """The closed form is the minimum of the loss: its gradient vanishes there."""
+    objective = Mahalanobis(MahalanobisObjective(score="inputs"))
+    model, x = network(objective), points()
+    objective.finish(model, x)
+    state = objective.start(model, torch.Generator())
+    loss = objective.loss(model, x, state, torch.Generator()).loss
+    weights = list(model.encoder.parameters())
+    for gradient in torch.autograd.grad(loss, weights):
+        assert gradient.abs().max().item() < 1e-5  # the ridge
 
 
 def test_a_latent_that_never_moves_does_no_harm() -> None:
@@ -39,6 +81,6 @@ def test_a_latent_that_never_moves_does_no_harm() -> None:
 
 def test_a_latent_on_the_sphere_is_refused() -> None:
     model = MODEL.model_copy(update={"spherical": True})
-    with pytest.raises(TypeError, match="plain latent"):
+    with pytest.raises(InputError, match="plain latent"):
         Mahalanobis(MahalanobisObjective()).network(model, 4, torch.Generator())
     assert build_model(model, 4, torch.Generator()).settings.spherical

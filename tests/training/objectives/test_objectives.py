@@ -42,6 +42,14 @@ def batch(n: int = 16, seed: int = 12) -> Tensor:
     return torch.randn(n, 4, generator=g, dtype=torch.float64)
 
 
+def events(settings: ObjectiveSettings) -> Tensor:
+    """What the objective is given: the batch, with its classes where the objective knows them."""
+    x = batch()
+    if getattr(settings, "labels", None) is None:
+        return x
+    return torch.cat([x, torch.bucketize(x[:, :1].contiguous(), x.new_tensor([-0.5, 0.5]))], dim=1)
+
+
 def started(settings: ObjectiveSettings, model: EnergyModel) -> State:
     return build_objective(settings).start(model, torch.Generator().manual_seed(22))
 
@@ -56,7 +64,7 @@ def loss_of(
     state.modules, state.step = modules, step
     if "inputs" in state.buffers:
         state.buffers["inputs"].push(batch(30, 13))
-    return objective.loss(model, batch(), state, torch.Generator().manual_seed(14)).loss
+    return objective.loss(model, events(settings), state, torch.Generator().manual_seed(14)).loss
 
 
 def slopes(settings: ObjectiveSettings, model: EnergyModel, step: int) -> tuple[float, float]:
@@ -204,11 +212,12 @@ def test_validation_leaves_the_state_alone(objective: ObjectiveSettings) -> None
     built = build_objective(objective)
     state = built.start(model, torch.Generator().manual_seed(1))
     state.step = 8
-    built.loss(model, batch(), state, torch.Generator().manual_seed(18))
+    x = events(objective)
+    built.loss(model, x, state, torch.Generator().manual_seed(18))
     before = {k: v.clone() for k, v in state.tensors().items()}
     g = torch.Generator().manual_seed(19)
-    first = built.validate(model, batch(), state, g)
-    second = built.validate(model, batch(), state, torch.Generator().manual_seed(19))
+    first = built.validate(model, x, state, g)
+    second = built.validate(model, x, state, torch.Generator().manual_seed(19))
     assert first == second
     assert first.criterion is not None
     assert all(torch.equal(before[k], v) for k, v in state.tensors().items())
@@ -219,10 +228,11 @@ def test_state_goes_over(objective: ObjectiveSettings) -> None:
     built = build_objective(objective)
     a, b = (built.start(model, torch.Generator().manual_seed(i)) for i in (1, 2))
     a.step = 8
-    built.loss(model, batch(), a, torch.Generator().manual_seed(20))
+    x = events(objective)
+    built.loss(model, x, a, torch.Generator().manual_seed(20))
     b.load(a.step, a.tensors())
     assert b.step == 8
-    losses = [built.loss(model, batch(), s, torch.Generator().manual_seed(21)).loss for s in (a, b)]
+    losses = [built.loss(model, x, s, torch.Generator().manual_seed(21)).loss for s in (a, b)]
     assert torch.equal(*losses)
 
 
