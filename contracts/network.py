@@ -1,8 +1,9 @@
 """FixedPointNetwork: integer weights and a number format on every edge, the score's included.
 
 Every target (hls4ml, RTL, ONNX) is written from this one object, and this engine, in pure
-integers, is what they must equal to the last bit. A node computes its exact result from the
-mantissas of its inputs and casts it once into its own format (``Node.type``).
+integers or in floats proved to hold them, is what they must equal to the last bit. A node computes
+its exact result from the mantissas of its inputs and casts it once into its own format
+(``Node.type``).
 
 =========  ======================================================  ============================
 op         exact result                                            inputs
@@ -29,6 +30,7 @@ from functools import cached_property
 import numpy as np
 
 from naetrigger.contracts.errors import InputError, suggestion
+from naetrigger.contracts.exact_floats import FLOAT64_BITS, ExactFloats, exact_floats
 from naetrigger.contracts.fixed_point import (
     MAX_WIDTH,
     Fixed,
@@ -47,7 +49,6 @@ OPERANDS = {
     "abs": 1,
     "sum": 1,
 }
-FLOAT32_BITS, FLOAT64_BITS = 24, 53
 MAX_SIZE = 65536
 
 
@@ -138,11 +139,14 @@ class FixedPointNetwork:
         return products
 
     def trace(self, inputs: Integers) -> dict[str, Integers]:
-        """Mantissas on every edge for input mantissas of shape (N, F).
+        """Mantissas on every edge for input mantissas of shape (N, F), in integers alone.
 
         Raises InputError for inputs outside their format, and for a network whose exact results
         could leave 63 bits.
         """
+        return self._edges(self._checked(inputs))
+
+    def _checked(self, inputs: Integers) -> Integers:
         first = self.input
         if np.asarray(inputs).dtype.kind not in "iu":
             raise InputError(
@@ -156,16 +160,25 @@ class FixedPointNetwork:
         ):
             raise InputError(f"network: an input mantissa is outside {first.type}")
         _ = self._proof  # int64 overflows in silence, so its room is proved first
-        edges = {first.name: inputs}
+        return inputs
+
+    def _edges(self, inputs: Integers) -> dict[str, Integers]:
+        edges = {self.input.name: inputs}
         for node in self.nodes[1:]:
             exact, fraction = self._exact(node, edges)
             edges[node.name] = node.type.cast(exact, fraction)
         return edges
 
     def scores(self, inputs: Integers, chunk: int = 65536) -> Integers:
-        """Score mantissas, shape (N,), for input mantissas of shape (N, F)."""
+        """Score mantissas, shape (N,), for input mantissas of shape (N, F).
+
+        In floats where they are proved exact, several times faster than :meth:`trace`.
+        """
+        inputs = self._checked(inputs)
+        if self._floats is not None:
+            return self._floats.scores(inputs)
         parts = [
-            self.trace(inputs[start : start + chunk])[self.output][:, 0]
+            self._edges(inputs[start : start + chunk])[self.output][:, 0]
             for start in range(0, max(len(inputs), 1), chunk)
         ]
         return np.concatenate(parts)
@@ -213,6 +226,11 @@ class FixedPointNetwork:
             ranges[node.name] = (low, high)
             proved[node.name] = bounds
         return proved, problems
+
+    @cached_property
+    def _floats(self) -> ExactFloats | None:
+        proved, wrapping = self._proof
+        return exact_floats(self, proved, bool(wrapping))
 
     def _exact(self, node: Node, edges: Mapping[str, Integers]) -> tuple[Integers, int]:
         values = [edges[name] for name in node.inputs]

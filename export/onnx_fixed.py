@@ -20,14 +20,9 @@ from typing import Any
 import numpy as np
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.exact_floats import FLOAT32_BITS, FLOAT64_BITS
 from naetrigger.contracts.fixed_point import Fixed, Floats, Overflow, Rounding
-from naetrigger.contracts.network import (
-    FLOAT32_BITS,
-    FLOAT64_BITS,
-    Bounds,
-    FixedPointNetwork,
-    Node,
-)
+from naetrigger.contracts.network import Bounds, FixedPointNetwork, Node
 from naetrigger.export.onnx_graph import INPUTS, SCORE, GraphBuilder, properties_of
 from naetrigger.firmware_configs.input_spec import InputSpec
 

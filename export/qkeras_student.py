@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from naetrigger.contracts.errors import AgreementError, EnvironmentProblem, InputError, MissingExtra
+from naetrigger.contracts.exact_floats import FLOAT32_BITS, FLOAT64_BITS
 from naetrigger.contracts.fixed_point import Fixed, Integers
-from naetrigger.contracts.network import FLOAT32_BITS, FLOAT64_BITS, FixedPointNetwork
+from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.score import evaluate
 from naetrigger.export.lower import lower
 from naetrigger.export.student import INPUT, SCORE, Student, StudentLayer, read_student
