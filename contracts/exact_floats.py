@@ -1,4 +1,4 @@
-"""A fixed-point network evaluated in floats that hold each of its integers: the same scores, faster.
+"""A fixed-point network in floats that hold each of its integers: the same scores, faster.
 
 The interval proof (``FixedPointNetwork.bounds``) says how many bits each exact result and every
 partial sum of it can have. Up to 24 fit a float32, up to 53 a float64, in which sums and products
