@@ -193,14 +193,19 @@ class _TorchModel:
         return np.asarray(self.model.scores(x).numpy(), dtype=np.float64)
 
 
-def _torch(root: Path, stem: str = "teacher") -> Engine:
+def torch_model(root: Path, folder: Path, stem: str = "teacher") -> Engine:
+    """A float model that lies in `folder` and has the inputs of the run's teacher."""
     from naetrigger.training.teacher import load_teacher
 
-    return _fed_with_real(root, _TorchModel(load_teacher(root / "training", stem)), "teacher")
+    return _fed_with_real(root, _TorchModel(load_teacher(folder, stem)), "teacher")
+
+
+def _torch(root: Path) -> Engine:
+    return torch_model(root, root / "training")
 
 
 def _torch_baseline(root: Path) -> Engine:
-    return _torch(root, "baseline_ae")
+    return torch_model(root, root / "training", "baseline_ae")
 
 
 def _onnx(root: Path) -> Engine:

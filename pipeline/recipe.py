@@ -22,7 +22,12 @@ from naetrigger.export.student_settings import StudentSettings
 from naetrigger.firmware_configs.shipped import find, parse_yaml, problem_lines
 from naetrigger.pipeline.paths import located, relative_to
 from naetrigger.training.data.settings import DataSettings
-from naetrigger.training.settings import ModelSettings, ObjectiveSettings, WnaeObjective
+from naetrigger.training.settings import (
+    EnsembleSettings,
+    ModelSettings,
+    ObjectiveSettings,
+    WnaeObjective,
+)
 from naetrigger.validation.settings import ValidationSettings
 
 
@@ -48,6 +53,9 @@ class Recipe(Settings):
     """The compact fixed-point network for the hardware."""
 
     firmware: FirmwareSettings = FirmwareSettings()
+    ensemble: EnsembleSettings = EnsembleSettings()
+    """The same training with further seeds, for the spread of the results."""
+
     """The board and the targets."""
 
     validation: ValidationSettings = ValidationSettings()

@@ -19,6 +19,7 @@ from naetrigger.pipeline.export_stage import run_export
 from naetrigger.pipeline.input_specs import INPUT_SPEC, STUDENT_INPUT_SPEC
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.student_stage import run_student
+from naetrigger.pipeline.training_stage import run_training
 from naetrigger.pipeline.validation_stage import run_validation
 from naetrigger.pipeline.work import Work
 
@@ -115,30 +116,6 @@ def _run_data(work: Work) -> None:
     prepare(work.recipe.data, work.folder)
 
 
-def _run_training(work: Work) -> None:
-    import numpy as np
-
-    from naetrigger.training.loop import train
-    from naetrigger.training.settings import TrainingSettings
-    from naetrigger.validation.curve_plots import draw_curves
-    from naetrigger.validation.plots import Style
-
-    recipe, spec = work.recipe, work.spec
-    (training,), (validation,) = work.events("train"), work.events("validation")
-    train(
-        TrainingSettings(model=recipe.model, objective=recipe.objective, seed=recipe.seed),
-        spec.inputs(training).astype(np.float32),
-        spec.inputs(validation).astype(np.float32),
-        work.folder,
-        columns=spec.columns,
-        train_weights=training.weights,
-        validation_weights=validation.weights,
-        progress=work.progress,
-    )
-    for curves in sorted(work.folder.glob("curves*.csv")):
-        draw_curves(curves, Style(label="naetrigger", sample=recipe.name))
-
-
 def _board_source(recipe: Recipe) -> Mapping[str, Path]:
     return {"board": _yaml_file("boards", recipe.firmware.board)}
 
@@ -169,8 +146,8 @@ DATA = Stage(
 )
 TRAINING = Stage(
     name="training",
-    settings=_section("model", "objective"),
-    run=_run_training,
+    settings=_section("model", "objective", "ensemble"),
+    run=run_training,
     packages=("numpy", "torch", "matplotlib"),
     reads=_SAMPLES,
     resumes=True,

@@ -13,6 +13,7 @@ from naetrigger.contracts.manifest import read_manifest
 from naetrigger.contracts.network_file import load_network
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline import engines
+from naetrigger.pipeline.training_stage import member_folder, member_seeds
 from naetrigger.pipeline.work import Work
 
 BASELINE = "baseline_ae"
@@ -33,7 +34,8 @@ def run_validation(work: Work) -> None:
         inputs={events.process: spec.inputs(events) for events in test},
         training_inputs=spec.inputs(train),
         training_weights=train.weights,
-        scores=_all_scores(work, test),
+        scores=(scores := _all_scores(work, test)),
+        members=_member_scores(work, test, scores),
         score_scale=network.score_scale,
         score_name=recipe.model.score,
         score_format=network[network.output].type,
@@ -68,6 +70,26 @@ def _all_scores(work: Work, test: list[Events]) -> dict[str, dict[str, dict[str,
     if (work.root / "training" / f"{BASELINE}.json").exists():
         scores[BASELINE] = {"torch": _scores_of(work.root, BASELINE, words["teacher"])}
     return scores
+
+
+def _member_scores(
+    work: Work, test: list[Events], scores: dict[str, dict[str, dict[str, Any]]]
+) -> dict[str, dict[int, dict[str, Any]]]:
+    """model -> seed -> process -> scores of an ensemble; the first member's are there already."""
+    first, *others = member_seeds(work.recipe)
+    if not others:
+        return {}
+    words = {events.process: work.spec.mantissas(events) for events in test}
+    stems = [stem for stem in ("teacher", BASELINE) if stem in scores]
+    members = {stem: {first: scores[stem]["torch"]} for stem in stems}
+    work.progress.start("scoring members", len(others))
+    for done, seed in enumerate(others, start=1):
+        folder = member_folder(work.root / "training", work.recipe, seed)
+        for stem in stems:
+            engine = engines.torch_model(work.root, folder, stem)
+            members[stem][seed] = {p: engine.scores(x) for p, x in words.items()}
+        work.progress.update(done)
+    return members
 
 
 def _scores_of(root: Path, name: str, words: dict[str, Any]) -> dict[str, Any]:

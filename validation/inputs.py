@@ -38,6 +38,8 @@ class ValidationInputs:
     score_format : the hardware score's format; without it saturation cannot be judged
     reweight : the column in which the background follows each signal, e.g. 'jet_pt'
     agreement : pairs compared by the export
+    members : model -> seed -> process -> (N,), where there is an ensemble; the seed whose model
+        is among `scores` first
     curves : CSV file of the training's curves, one row a step
     crossing_rate_khz : rate of what the background stands for; for zero-bias samples only
     """
@@ -58,6 +60,7 @@ class ValidationInputs:
     agreement: Sequence[PairAgreement] = ()
     firmware: Sequence[FirmwareEstimate] = ()
     board: Board | None = None
+    members: Mapping[str, Mapping[int, Mapping[str, Array]]] = field(default_factory=dict)
     curves: Path | None = None
     crossing_rate_khz: float | None = None
 

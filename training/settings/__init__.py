@@ -25,6 +25,7 @@ from naetrigger.training.settings.energy import (
 )
 from naetrigger.training.settings.model import ModelSettings
 from naetrigger.training.settings.objective import ObjectiveBase
+from naetrigger.training.settings.options import EnsembleSettings
 from naetrigger.training.settings.reconstruction import (
     AeObjective,
     DaeObjective,
@@ -41,6 +42,7 @@ __all__ = [
     "ContrastBase",
     "DaeObjective",
     "DagmmObjective",
+    "EnsembleSettings",
     "FlowObjective",
     "IgebmObjective",
     "KernelAeObjective",
@@ -52,9 +54,9 @@ __all__ = [
     "ObjectiveBase",
     "ObjectiveSettings",
     "RecoveryObjective",
+    "RelativeMahalanobisObjective",
     "Replay",
     "TrainingSettings",
-    "RelativeMahalanobisObjective",
     "VaeObjective",
     "WaeObjective",
     "WnaeObjective",
@@ -67,9 +69,9 @@ AnyObjective = (
     | VaeObjective
     | KernelAeObjective
     | MahalanobisObjective
+    | RelativeMahalanobisObjective
     | DagmmObjective
     | FlowObjective
-    | RelativeMahalanobisObjective
     | NaeObjective
     | WnaeObjective
     | MpdrObjective

@@ -20,6 +20,7 @@ from naetrigger.validation.comparison import (
     auc_table,
     working_points,
 )
+from naetrigger.validation.ensemble import judge_ensemble
 from naetrigger.validation.inputs import STUDENT, TEACHER, ValidationInputs
 from naetrigger.validation.report.schema import (
     AucDifference,
@@ -41,7 +42,8 @@ ByProcess = Mapping[str, npt.NDArray[Any]]
 def build_report(comparison: Comparison, progress: Progress | None = None) -> Report:
     """The whole verdict."""
     inputs, limits = comparison.inputs, comparison.settings.limits
-    aucs = auc_table(comparison, progress or Silent())
+    listener = progress or Silent()
+    aucs = auc_table(comparison, listener)
     agreement = (*inputs.agreement, *_agreement(comparison))
     saturation = tuple(_saturation(comparison))
     points = tuple(working_points(comparison))
@@ -61,6 +63,7 @@ def build_report(comparison: Comparison, progress: Progress | None = None) -> Re
         auc_differences=aucs.differences,
         inputs_left_out=comparison.inputs_left_out,
         working_points=points,
+        ensemble=judge_ensemble(comparison, listener),
         firmware=tuple(inputs.firmware),
         board=board_summary(inputs.board) if inputs.board else None,
         saturation=saturation,

@@ -11,6 +11,7 @@ import numpy as np
 from naetrigger.validation import curve_plots, report_plots, score_plots
 from naetrigger.validation.baselines import SINGLE_INPUT
 from naetrigger.validation.comparison import Comparison
+from naetrigger.validation.ensemble_plot import ensemble_figure
 from naetrigger.validation.inputs import STUDENT, TEACHER
 from naetrigger.validation.mean_images import grid_of, mean_images, mean_images_figure
 from naetrigger.validation.plots import Style
@@ -36,6 +37,7 @@ def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFig
     settings = comparison.settings
     style = Style(settings.plot_style, _label(comparison), report.metadata.sample)
     yield from _summary_figures(report, style, settings.limits.relative_difference)
+    yield from _ensemble_figures(report, style)
     yield from _input_figures(comparison, style)
     yield from _roc_figures(comparison, style)
     yield from _score_figures(comparison, style)
@@ -66,6 +68,16 @@ def _summary_figures(report: Report, style: Style, relative: float) -> Iterator[
             "difference of float engines; ρ rank correlation of teacher and student; hatched: "
             "a promise is broken.",
             svg,
+        )
+
+
+def _ensemble_figures(report: Report, style: Style) -> Iterator[ReportFigure]:
+    if report.ensemble and report.ensemble.auc:
+        yield ReportFigure(
+            "ensemble",
+            "ensemble",
+            "AUC of every member (strokes), their mean, and the standard deviation over seeds.",
+            ensemble_figure("ensemble", style, report.ensemble.auc),
         )
 
 

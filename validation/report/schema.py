@@ -177,6 +177,59 @@ class Saturation(Entry):
     """The largest integer seen."""
 
 
+class EnsembleAuc(Entry):
+    """AUC of one model on one signal over the seeds of an ensemble."""
+
+    signal: str
+    model: str
+    """teacher, or the name of a baseline that was trained beside it."""
+    values: tuple[float, ...]
+    """One a seed, on the same test sample."""
+    mean: float | None
+    deviation: float | None
+    """Standard deviation over seeds (n - 1): what another seed may give."""
+    error: float | None
+    """Standard error of the mean, deviation / sqrt(n)."""
+    averaged: float
+    """AUC of the score averaged over members, each in its background's interquartile ranges."""
+    averaged_error: float | None
+    """Its bootstrap error, as of any other AUC."""
+
+
+class EnsembleEfficiency(Entry):
+    """What a signal keeps at a working point, over the seeds of an ensemble."""
+
+    signal: str
+    model: str
+    target: float
+    """The wanted background efficiency; every member has a threshold of its own for it."""
+    values: tuple[float | None, ...]
+    """One a seed; None where the sample gives no threshold."""
+    mean: float | None
+    deviation: float | None
+    error: float | None
+
+
+class MemberCorrelation(Entry):
+    """How alike two members order the test background."""
+
+    model: str
+    a: int
+    """Seed."""
+    b: int
+    spearman: float | None
+
+
+class Ensemble(Entry):
+    """The same training with several seeds."""
+
+    seeds: tuple[int, ...]
+    """The first is the recipe's: that member alone went on to student and firmware."""
+    auc: tuple[EnsembleAuc, ...] = ()
+    efficiencies: tuple[EnsembleEfficiency, ...] = ()
+    correlations: tuple[MemberCorrelation, ...] = ()
+
+
 class Metadata(Entry):
     """Where the numbers come from."""
 
@@ -208,6 +261,8 @@ class Report(Entry):
     inputs_left_out: int = 0
     """Single inputs without an AUC here: of many, each signal's best and the next best stand."""
     working_points: tuple[WorkingPoint, ...] = ()
+    ensemble: Ensemble | None = None
+    """None: one training alone."""
     firmware: tuple[FirmwareEstimate, ...] = ()
     board: BoardSummary | None = None
     saturation: tuple[Saturation, ...] = ()

@@ -1,0 +1,108 @@
+"""The training stage: the teacher, and the other members of its ensemble.
+
+Member 0 has the recipe's seed and lies in the stage's folder itself, as if it were alone: it goes
+on to the student, whatever the others turn out to be. Member k has seed + k and lies in
+members/seed_N. A member that is finished is not trained again when the stage goes on after a kill.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from naetrigger.contracts.errors import TrainingDiverged
+from naetrigger.contracts.events import Events, read_events
+from naetrigger.contracts.progress import Progress
+from naetrigger.pipeline.input_specs import spec_of
+from naetrigger.pipeline.recipe import Recipe
+from naetrigger.pipeline.work import Work
+from naetrigger.training.settings import ObjectiveSettings, TrainingSettings
+
+MEMBERS = "members"
+
+
+def run_training(work: Work) -> None:
+    """Train every member, and draw its curves."""
+    recipe = work.recipe
+    settings = TrainingSettings(model=recipe.model, objective=recipe.objective)
+    seeds = member_seeds(recipe)
+    for number, seed in enumerate(seeds, start=1):
+        folder = member_folder(work.folder, recipe, seed)
+        title = f"seed {seed} ({number} of {len(seeds)})" if len(seeds) > 1 else ""
+        progress = _Titled(work.progress, title) if title else work.progress
+        try:
+            train_member(settings, seed, folder, work.root, progress)
+        except TrainingDiverged as error:
+            if not title:
+                raise
+            raise TrainingDiverged(f"ensemble member with {title}: {error}") from error
+        _draw(folder, recipe.name)
+
+
+def member_seeds(recipe: Recipe) -> list[int]:
+    """The members' seeds, the recipe's own first."""
+    return [recipe.seed + k for k in range(recipe.ensemble.members)]
+
+
+def member_folder(stage: Path, recipe: Recipe, seed: int) -> Path:
+    """Where a member lies below the folder of the stage."""
+    return stage if seed == recipe.seed else stage / MEMBERS / f"seed_{seed}"
+
+
+def train_member(
+    settings: TrainingSettings, seed: int, folder: Path, root: Path, progress: Progress
+) -> None:
+    """Train one member into `folder` on the samples of the run folder `root`.
+
+    It goes on from a checkpoint in `folder`, and leaves a finished training as it is. All it
+    needs are these values, so that it can be run elsewhere too.
+    """
+    from naetrigger.training.loop import is_finished, train
+
+    if is_finished(folder):
+        return
+    spec = spec_of(root, "teacher")
+    (training,), (validation,) = (
+        read_events(root / "data" / f"{name}.h5") for name in ("train", "validation")
+    )
+    train(
+        settings.model_copy(update={"seed": seed}),
+        spec.inputs(training).astype(np.float32),
+        spec.inputs(validation).astype(np.float32),
+        folder,
+        columns=spec.columns,
+        train_weights=training.weights,
+        validation_weights=validation.weights,
+        train_labels=_labels(settings.objective, training),
+        validation_labels=_labels(settings.objective, validation),
+        progress=progress,
+    )
+
+
+def _labels(objective: ObjectiveSettings, events: Events) -> npt.NDArray[np.float32] | None:
+    """The column that an objective with classes names."""
+    column = getattr(objective, "labels", None)
+    return None if column is None else events.column(column)
+
+
+def _draw(folder: Path, sample: str) -> None:
+    from naetrigger.validation.curve_plots import draw_curves
+    from naetrigger.validation.plots import Style
+
+    for curves in sorted(folder.glob("curves*.csv")):
+        draw_curves(curves, Style(label="naetrigger", sample=sample))
+
+
+class _Titled:
+    """Passes progress on with a title behind each label."""
+
+    def __init__(self, progress: Progress, title: str) -> None:
+        self._progress, self._title = progress, title
+
+    def start(self, label: str, total: int) -> None:
+        self._progress.start(f"{label}, {self._title}", total)
+
+    def update(self, done: int, **values: float) -> None:
+        self._progress.update(done, **values)
