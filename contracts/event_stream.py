@@ -5,9 +5,6 @@ The layout is that of :mod:`events`; only a block of each process is ever in mem
 
 from __future__ import annotations
 
-import errno
-import io
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,16 +14,15 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError
+from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import FORMAT, HARDWARE_UNIT, VERSION, Events
-from naetrigger.contracts.whole_file import whole_file
+from naetrigger.contracts.hdf5 import streamed_hdf5
 
 ROWS_PER_BLOCK = 16384
 # Integers of one column are alike, so tables of up to so many columns are packed by column: a tenth
 # smaller. Images, mostly zeros, pack better by row.
 PACKED_COLUMNS = 512
 COMPRESSION = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
-CACHE_BYTES = 64 * 2**20
 ARRAYS = ("values", "weights", "event_ids", "context")
 
 
@@ -63,24 +59,11 @@ def event_writer(path: Path, attributes: Mapping[str, str] | None = None) -> Ite
 
     Raises EnvironmentProblem where the disk is full, InputError where the file cannot be made.
     """
-    with whole_file(path) as partial:
-        try:
-            raw = partial.open("w+b", buffering=0)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-        with raw:
-            target = _Target(raw)
-            try:
-                with h5py.File(target, "w", rdcc_nbytes=CACHE_BYTES) as file:
-                    file.attrs.update({"format": FORMAT, "version": VERSION, **(attributes or {})})
-                    writer = EventWriter(file)
-                    yield writer
-                    writer.finish()
-            except Exception:
-                target.check(path)  # what the library makes of a failed write explains nothing
-                raise
-            target.check(path)
-            os.fsync(raw.fileno())
+    with streamed_hdf5(path) as file:
+        file.attrs.update({"format": FORMAT, "version": VERSION, **(attributes or {})})
+        writer = EventWriter(file)
+        yield writer
+        writer.finish()
 
 
 class _Process:
@@ -155,74 +138,3 @@ class _Process:
                 f"units and holds {rows[row, column]}; expected a whole number of 16 bits, signed"
             )
         return whole
-
-
-class _Target(io.RawIOBase):
-    """A file in which writing never fails, but is remembered to have failed.
-
-    Where a write fails inside the HDF5 library, as on a full disk, the library cannot close its
-    file and takes the process down with it.
-    """
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self._error: OSError | None = None
-
-    def check(self, path: Path) -> None:
-        """Raise what went wrong."""
-        if self._error is None:
-            return
-        if self._error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise EnvironmentProblem(
-                f"{path}: no space left to write it ({self._error.strerror}); nothing half-written "
-                "is left behind. Make room and start again"
-            ) from self._error
-        raise EnvironmentProblem(f"{path}: cannot be written ({self._error})") from self._error
-
-    def write(self, data: Any) -> int:
-        if self._error is None:
-            try:
-                rest = memoryview(data).cast("B")
-                while len(rest):
-                    rest = rest[self._file.write(rest) :]
-            except OSError as error:
-                self._error = error
-        return len(data)
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        view[:] = bytes(len(view))
-        self._file.readinto(buffer)
-        return len(view)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return int(self._file.seek(offset, whence))
-        except OSError as error:
-            self._error = self._error or error
-            return offset
-
-    def tell(self) -> int:
-        return int(self._file.tell())
-
-    def truncate(self, size: int | None = None) -> int:
-        try:
-            return int(self._file.truncate(size))
-        except OSError as error:
-            self._error = self._error or error
-            return size or 0
-
-    def flush(self) -> None:
-        try:
-            self._file.flush()
-        except (OSError, ValueError) as error:
-            self._error = self._error or (error if isinstance(error, OSError) else None)
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True

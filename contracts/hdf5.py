@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 
+from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.whole_file import whole_file
+
+CACHE_BYTES = 64 * 2**20
 
 
 def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
@@ -29,7 +35,92 @@ def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
 def streamed_hdf5(path: Path) -> Iterator[h5py.File]:
     """One file written piece by piece, renamed when complete; removed if anything goes wrong.
 
-    For files too large for :func:`write_hdf5`.
+    For files too large for :func:`write_hdf5`. Raises EnvironmentProblem where the disk is full,
+    InputError where the file cannot be made.
     """
-    with whole_file(path) as partial, h5py.File(partial, "w") as file:
-        yield file
+    with whole_file(path) as partial:
+        try:
+            raw = partial.open("w+b", buffering=0)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+        with raw:
+            target = _Target(raw)
+            try:
+                with h5py.File(target, "w", rdcc_nbytes=CACHE_BYTES) as file:
+                    yield file
+            except Exception:
+                target.check(path)  # what the library makes of a failed write explains nothing
+                raise
+            target.check(path)
+            os.fsync(raw.fileno())
+
+
+class _Target(io.RawIOBase):
+    """A file in which writing never fails, but is remembered to have failed.
+
+    Where a write fails inside the HDF5 library, as on a full disk, the library cannot close its
+    file and takes the process down with it.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._error: OSError | None = None
+
+    def check(self, path: Path) -> None:
+        """Raise what went wrong."""
+        if self._error is None:
+            return
+        if self._error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise EnvironmentProblem(
+                f"{path}: no space left to write it ({self._error.strerror}); nothing half-written "
+                "is left behind. Make room and start again"
+            ) from self._error
+        raise EnvironmentProblem(f"{path}: cannot be written ({self._error})") from self._error
+
+    def write(self, data: Any) -> int:
+        if self._error is None:
+            try:
+                rest = memoryview(data).cast("B")
+                while len(rest):
+                    rest = rest[self._file.write(rest) :]
+            except OSError as error:
+                self._error = error
+        return len(data)
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        view[:] = bytes(len(view))
+        self._file.readinto(buffer)
+        return len(view)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return int(self._file.seek(offset, whence))
+        except OSError as error:
+            self._error = self._error or error
+            return offset
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return int(self._file.truncate(size))
+        except OSError as error:
+            self._error = self._error or error
+            return size or 0
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except (OSError, ValueError) as error:
+            self._error = self._error or (error if isinstance(error, OSError) else None)
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True

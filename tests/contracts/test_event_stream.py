@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from naetrigger.contracts import event_stream
+from naetrigger.contracts import event_stream, hdf5
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.event_stream import event_writer
 from naetrigger.contracts.events import Events, read_events
@@ -143,7 +143,7 @@ def test_a_full_disk_is_an_error_and_not_a_crash(tmp_path, limit):
 
 
 def test_the_error_names_other_reasons_too(tmp_path):
-    target = event_stream._Target(None)
+    target = hdf5._Target(None)
     target._error = OSError(5, "Input/output error")
     with pytest.raises(EnvironmentProblem, match="Input/output error"):
         target.check(tmp_path)
