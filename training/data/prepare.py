@@ -23,6 +23,7 @@ from naetrigger.firmware_configs.digitise import Digitised, digitise
 from naetrigger.firmware_configs.input_spec import InputSpec, columns_of, load_input_spec
 from naetrigger.firmware_configs.scale import Scale
 from naetrigger.firmware_configs.trigger_scales import trigger_scales
+from naetrigger.training.data.flattening import flattened
 from naetrigger.training.data.readers import read_source
 from naetrigger.training.data.settings import DataSettings
 
@@ -63,6 +64,9 @@ def prepare(settings: DataSettings, folder: Path) -> None:
     }
     background, *signals = (part.events for part in digitised.values())
     parts = _split(settings, background)
+    if settings.flatten is not None:
+        for name in ("train", "validation"):
+            parts[name] = flattened(parts[name], settings.flatten)
     spec = specs.teacher or _derived_spec(settings, parts["train"], scales)
     if settings.reweight is not None:
         for part in (background, *signals):

@@ -11,6 +11,7 @@ from naetrigger.contracts.errors import suggestion
 from naetrigger.contracts.settings import Settings
 from naetrigger.firmware_configs.feature import Format, Offline
 from naetrigger.firmware_configs.offline_steps import Step
+from naetrigger.training.data.flattening import Flatten
 
 FORMAT_NAMES = (
     "naetrigger",
@@ -147,6 +148,11 @@ class DataSettings(Settings):
     weights: Literal["file", "unit"] = "file"
     """`file`: events keep their weights; `unit`: all of them count alike, in training as in the
     verdict, which then speaks of the mixture that was generated."""
+
+    flatten: Flatten | None = None
+    """Training and validation background weighted to be flat in one column between two values:
+    `{column: jet_pt, low: 300, high: 1500}`. Goes with `objective.use_weights: true`; the test
+    sample keeps its weights."""
 
     split: Split = Split()
     """How the background is divided."""
