@@ -58,7 +58,7 @@ def test_own_weights_count_in_the_spectrum_and_stay_as_factors() -> None:
     parity = np.arange(len(events)) % 2
     tilted = replace(events, weights=np.where(parity == 0, 3.0, 1.0) * pt)
     weights = flattened(tilted, FLAT).weights
-    sums, edges = np.histogram(pt, np.linspace(200, 600, 9), weights=weights)
+    sums, _ = np.histogram(pt, np.linspace(200, 600, 9), weights=weights)
     assert np.ptp(sums) < 0.3 * sums.mean()
     assert weights[parity == 0].mean() == pytest.approx(3 * weights[parity == 1].mean(), rel=0.05)
 
