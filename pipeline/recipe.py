@@ -8,7 +8,8 @@ from the defaults; the run folder keeps the recipe with every value written out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from naetrigger.contracts.settings import Settings
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.export.student_settings import StudentSettings
 from naetrigger.firmware_configs.shipped import find, parse_yaml, problem_lines
+from naetrigger.pipeline.other_objective import carried_over
 from naetrigger.pipeline.paths import located, relative_to
 from naetrigger.training.data.settings import DataSettings
 from naetrigger.training.settings import (
@@ -29,6 +31,8 @@ from naetrigger.training.settings import (
     WnaeObjective,
 )
 from naetrigger.validation.settings import ValidationSettings
+
+log = logging.getLogger(__name__)
 
 
 class Recipe(Settings):
@@ -49,13 +53,13 @@ class Recipe(Settings):
     objective: ObjectiveSettings = WnaeObjective()
     """What the teacher is trained for."""
 
+    ensemble: EnsembleSettings = EnsembleSettings()
+    """The same training with further seeds, for the spread of the results."""
+
     student: StudentSettings = StudentSettings()
     """The compact fixed-point network for the hardware."""
 
     firmware: FirmwareSettings = FirmwareSettings()
-    ensemble: EnsembleSettings = EnsembleSettings()
-    """The same training with further seeds, for the spread of the results."""
-
     """The board and the targets."""
 
     validation: ValidationSettings = ValidationSettings()
@@ -104,15 +108,19 @@ class Recipe(Settings):
         return yaml.safe_dump(document, sort_keys=False, width=100)
 
 
-def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(
+    name_or_path: str, overrides: Sequence[str] = (), notify: Callable[[str], None] = log.warning
+) -> Recipe:
     """Read a shipped recipe by name, or a file, with ``section.key=value`` overrides.
 
+    notify : told of each of the recipe's settings that an override of objective.name leaves out
     Raises RecipeError with a line for every problem.
     """
     text, source = find("recipes", name_or_path)
     is_file = source == name_or_path
     folder = Path(name_or_path).parent if is_file else Path()
     document = located(parse_yaml(text, source), folder)
+    _make_room(document, overrides, notify)
     for override in overrides:
         _apply(document, override)
     return parse_recipe(located(document, Path()), source, _paths(overrides))
@@ -134,6 +142,21 @@ def parse_recipe(
 def recipe_schema() -> dict[str, Any]:
     """The JSON schema of a recipe, for editors that complete and check YAML."""
     return Recipe.model_json_schema()
+
+
+def _make_room(
+    document: dict[str, Any], overrides: Sequence[str], notify: Callable[[str], None]
+) -> None:
+    """Before another objective is named, drop in place what it cannot take over."""
+    names = [o for o in overrides if o.partition("=")[0].strip() == "objective.name"]
+    section = document.get("objective")
+    if not names or not isinstance(section, dict):
+        return
+    before = section.get("name", Recipe.model_fields["objective"].default.name)
+    after = _value(names[-1].partition("=")[2], names[-1])
+    document["objective"], lines = carried_over(section, str(before), str(after))
+    for line in lines:
+        notify(line)
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

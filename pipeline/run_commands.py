@@ -72,10 +72,13 @@ def _run_until(
     from naetrigger.pipeline import terminal
     from naetrigger.pipeline.recipe import load_recipe
 
-    recipe = load_recipe(recipe_name, override or ())
+    notes: list[str] = []
+    recipe = load_recipe(recipe_name, override or (), notes.append)
     root = out or Path("runs") / recipe.name
     start = time.monotonic()
     with terminal.watching(silent=quiet or as_json, debug=debug) as watcher, resumable(root):
+        for note in notes:
+            watcher.line(note)
         result = pipeline.run(
             recipe, root, until=until, progress=watcher.progress, notify=watcher.line
         )
@@ -85,6 +88,7 @@ def _run_until(
             {"name": s.name, "action": s.action, "seconds": round(s.seconds, 2)}
             for s in result.stages
         ],
+        "notes": notes,
         "seconds": round(time.monotonic() - start, 2),
         "peak_memory_mb": terminal.peak_memory_mb(),
     }
