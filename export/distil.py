@@ -17,10 +17,11 @@ from scipy.stats import spearmanr
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.export.calibrate import edge_type, score_type, weight_types
-from naetrigger.export.fit import Curve, Fitted, Trainer, score_unit
+from naetrigger.export.fit import Curve, Fitted, Trainer
 from naetrigger.export.initial import starting_student
 from naetrigger.export.lower import lower, lower_student
 from naetrigger.export.qkeras_student import libraries
+from naetrigger.export.score_scale import MEANING, score_scale
 from naetrigger.export.student import Student, float_edges, write_student
 from naetrigger.export.student_settings import StudentSettings
 from naetrigger.export.student_task import StudentTask
@@ -117,8 +118,8 @@ def _report(student: Student, task: StudentTask, fitted: Fitted) -> StudentRepor
         "multiplications": network.multiplications,
     }
     if student.mode == "regress":
-        record["score_meaning"] = "log1p(teacher score / unit)"
-        record["unit"] = score_unit(task.train.scores)
+        scale = score_scale(task.train.scores, task.teacher_score)
+        record |= {"score_meaning": MEANING, "origin": scale.origin, "unit": scale.unit}
     return StudentReport(
         student=replace(student, record=record),
         network=network,

@@ -8,7 +8,8 @@ vector v and score E_s:
 V is the mean of |x - t|^2 (of the latent's square) on background and floor a fraction of the
 median score, so both terms are numbers of order one. The log makes an error of 10% count alike
 for small and large scores: what a threshold anywhere in the spectrum needs. With quantizers t is
-cut at the range of v's format. `regress` learns log1p(E_t / median) alone, by squared error.
+cut at the range of v's format. `regress` learns the score alone, on the scale of score_scale.py,
+by squared error.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.contracts.fixed_point import Floats, Integers
 from naetrigger.contracts.progress import Progress
 from naetrigger.export.qkeras_student import keras_graph, libraries
+from naetrigger.export.score_scale import score_scale
 from naetrigger.export.student import SCORE, Student
 from naetrigger.export.student_settings import StudentSettings
 from naetrigger.export.student_task import Sample, StudentTask
@@ -182,10 +184,10 @@ def _loss(
     background = task.train
     median = float(np.median(background.scores))
     if settings.mode == "regress":
-        unit = score_unit(background.scores)
+        scale = score_scale(background.scores, task.teacher_score)
 
         def regression(total: Any, _: Any, scores: Any, __: Any) -> Any:
-            return tf.square(total - tf.math.log1p(scores / unit))
+            return tf.square(total - scale.target(scores, tf.math))
 
         return regression
     assert background.vector is not None
@@ -203,11 +205,6 @@ def _loss(
         return settings.loss.vector * of_vector + settings.loss.score * of_score
 
     return distillation
-
-
-def score_unit(scores: Floats) -> float:
-    """The median score: what regress measures scores in."""
-    return max(float(np.median(scores)), 1e-6 * float(np.abs(scores).max()))
 
 
 def _arrays(samples: tuple[Sample, ...], regress: bool) -> tuple[Floats, ...]:
