@@ -99,6 +99,16 @@ class Recipe(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _flat_weights_are_used(self) -> Recipe:
+        """Weights that nothing draws by would leave the spectrum as it is, unsaid."""
+        if self.data.flatten is not None and not self.objective.use_weights:
+            raise ValueError(
+                "objective.use_weights: must be true, as data.flatten gives training events the "
+                "weights they are to be drawn by"
+            )
+        return self
+
     def to_yaml(self, folder: Path) -> str:
         """The recipe with every value written out, to be kept in `folder`.
 

@@ -110,6 +110,11 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
             "data: {input_spec: jets8, steps: [{step: remap, power: 0.5}]}",
             "steps goes with input_spec: auto",
         ),
+        (
+            "data: {flatten: {column: jet_pt, low: 300, high: 1500}}",
+            "objective.use_weights: must be true",
+        ),
+        ("data: {flatten: {column: jet_pt, low: 3, high: 1}}", "low must be below high"),
         ("data: {steps: [{step: rmap}]}", "unknown 'rmap'; did you mean 'remap'?"),
         ("data: {student_input_spec: auto}", "student_input_spec must name a spec"),
         (
