@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ROOMS := contracts firmware_configs training export validation pipeline
-PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+INSTALL := $(BIN)/python .ci/install.py
 # One thread a test worker: two workers share what is often two cores.
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 
@@ -49,9 +49,9 @@ clean:
 	for room in $(ROOMS); do ln -sfn ../../$$room $@/$$room; done
 
 .venv/.installed-run: pyproject.toml constraints.txt | .venv/bin/python .dev/naetrigger
-	$(PIP_INSTALL) -e '.[export]'
+	$(INSTALL) -e '.[export]'
 	touch $@
 
 .venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python .dev/naetrigger
-	$(PIP_INSTALL) -e '.[dev,generate,readers]'
+	$(INSTALL) -e '.[dev,generate,readers]'
 	touch $@ .venv/.installed-run
