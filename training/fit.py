@@ -59,6 +59,8 @@ class Run:
         self.seed = settings.seed
         self.data = data
         self.objective = build_objective(objective)
+        for sample, events in (("training", data.train), ("validation", data.validation)):
+            self.objective.check(events[:, : data.n_inputs], sample)
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.model = self.objective.network(settings.model, data.n_inputs, self.generator)
         self.best = {name: value.clone() for name, value in self.model.state_dict().items()}

@@ -12,6 +12,7 @@ from naetrigger.training.settings import (
     DaeObjective,
     DagmmObjective,
     FlowObjective,
+    GlowObjective,
     IgebmObjective,
     KernelAeObjective,
     Langevin,
@@ -20,6 +21,7 @@ from naetrigger.training.settings import (
     MpdrObjective,
     NaeObjective,
     ObjectiveSettings,
+    PixelCnnObjective,
     RecoveryObjective,
     RelativeMahalanobisObjective,
     Replay,
@@ -57,7 +59,18 @@ SMALL_OBJECTIVES: dict[str, ObjectiveSettings] = {
     ),
     "dagmm": DagmmObjective(**_COMMON, components=2),
     "wnae": WnaeObjective(**_COMMON, chain=_CHAIN, replay=Replay(size=50), baseline_steps=8),
-    "flow": FlowObjective(**_COMMON, couplings=2),
+    "flow": FlowObjective(**_COMMON, transforms=2),
+    "glow": GlowObjective(**_COMMON, couplings=2, filters=4),
+    "pixelcnn": PixelCnnObjective(
+        **_COMMON,
+        levels=5,
+        range=(-3, 3),
+        off_grid="round",
+        filters=2,
+        blocks=1,
+        halvings=0,
+        mixtures=2,
+    ),
     "recovery": RecoveryObjective(**_COMMON, chain=_CHAIN, divergence_window=10),
     "igebm": IgebmObjective(**_COMMON, chain=_CHAIN, replay=Replay(size=50), divergence_window=10),
     **{
@@ -79,6 +92,17 @@ SMALL_OBJECTIVES: dict[str, ObjectiveSettings] = {
         for negatives in ("cd", "pcd", "omi")
     },
 }
+
+
+RECONSTRUCTION_ONLY = (
+    "ae",
+    "dae",
+    "wae",
+    "vae-reconstruction",
+    "kernel_ae-reconstruction",
+    "kernel_ae-smeared",
+)
+"""Those that give the data a low energy and nothing else a high one."""
 
 
 def surface(n: int, seed: int) -> npt.NDArray[np.float32]:
@@ -139,3 +163,8 @@ def small_model() -> ModelSettings:
 @pytest.fixture
 def small_objectives() -> dict[str, ObjectiveSettings]:
     return SMALL_OBJECTIVES
+
+
+@pytest.fixture
+def reconstruction_only() -> tuple[str, ...]:
+    return RECONSTRUCTION_ONLY

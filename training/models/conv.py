@@ -15,6 +15,7 @@ from torch import nn
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.score import score_named
 from naetrigger.training.models.autoencoder import ACTIVATIONS, Autoencoder
+from naetrigger.training.models.convolution import fresh
 from naetrigger.training.models.mlp import linear
 from naetrigger.training.settings import ModelSettings
 
@@ -40,7 +41,7 @@ def _encoder(
     modules: list[nn.Module] = [nn.Unflatten(1, (1, *sizes[0]))]
     for fan_in, fan_out in itertools.pairwise((1, *settings.hidden)):
         layer = nn.Conv2d(fan_in, fan_out, KERNEL, STRIDE, PADDING, device="meta")
-        modules += [_fresh(layer, fan_in, generator), ACTIVATIONS[settings.activation]()]
+        modules += [fresh(layer, generator), ACTIVATIONS[settings.activation]()]
     flat = _last(settings) * math.prod(sizes[-1])
     return nn.Sequential(*modules, nn.Flatten(), linear(flat, settings.latent, generator))
 
@@ -63,19 +64,8 @@ def _decoder(
         layer = nn.ConvTranspose2d(
             fan_in, fan_out, KERNEL, STRIDE, PADDING, output_padding=padding, device="meta"
         )
-        modules += [ACTIVATIONS[settings.activation](), _fresh(layer, fan_in, generator)]
+        modules += [ACTIVATIONS[settings.activation](), fresh(layer, generator)]
     return nn.Sequential(*modules, nn.Flatten())
-
-
-def _fresh(
-    layer: nn.Conv2d | nn.ConvTranspose2d, fan_in: int, generator: torch.Generator
-) -> nn.Module:
-    """Uniform in +-1/sqrt(channels in * kernel), from our generator."""
-    layer = layer.to_empty(device="cpu")
-    bound = 1 / math.sqrt(fan_in * KERNEL**2)
-    for parameter in layer.parameters():
-        nn.init.uniform_(parameter, -bound, bound, generator=generator)
-    return layer
 
 
 def _image(settings: ModelSettings, n_inputs: int) -> tuple[int, int]:

@@ -9,12 +9,14 @@ from naetrigger.training.objectives.ae import Ae
 from naetrigger.training.objectives.dae import Dae
 from naetrigger.training.objectives.dagmm import Dagmm
 from naetrigger.training.objectives.flow import Flow
+from naetrigger.training.objectives.glow import Glow
 from naetrigger.training.objectives.igebm import Igebm
 from naetrigger.training.objectives.kernel_ae import KernelAe
 from naetrigger.training.objectives.mahalanobis import Mahalanobis
 from naetrigger.training.objectives.mpdr import Mpdr
 from naetrigger.training.objectives.nae import Nae
 from naetrigger.training.objectives.objective import Objective
+from naetrigger.training.objectives.pixelcnn import PixelCnnLikelihood
 from naetrigger.training.objectives.recovery import Recovery
 from naetrigger.training.objectives.relative_mahalanobis import RelativeMahalanobis
 from naetrigger.training.objectives.vae import Vae
@@ -32,6 +34,8 @@ OBJECTIVES: dict[str, Callable[[Any], Objective[Any, Any]]] = {
     "relative_mahalanobis": RelativeMahalanobis,
     "dagmm": Dagmm,
     "flow": Flow,
+    "glow": Glow,
+    "pixelcnn": PixelCnnLikelihood,
     "nae": Nae,
     "wnae": Wnae,
     "mpdr": Mpdr,

@@ -1,6 +1,6 @@
-"""Maximum likelihood of a normalizing flow: L = mean -log p(x), per input (models/flow.py).
+"""Maximum likelihood of a normalizing flow of vectors: L = mean -log p(x), per input.
 
-Kingma and Dhariwal, arXiv:1807.03039 (Glow), for vectors.
+Papamakarios et al., arXiv:1705.07057 (models/flow.py).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Flow(Objective[FlowObjective, FlowModel]):
 
     def network(self, model: ModelSettings, n_inputs: int, generator: torch.Generator) -> FlowModel:
         if n_inputs < 2:
-            raise InputError(f"objective flow: couplings need two inputs or more, got {n_inputs}")
-        return FlowModel(model, n_inputs, self.settings.couplings, generator)
+            raise InputError(f"objective flow: its maps need two inputs or more, got {n_inputs}")
+        return FlowModel(model, self.settings, n_inputs, generator)
 
     def loss(
         self, model: FlowModel, batch: Tensor, state: State, generator: torch.Generator

@@ -6,14 +6,12 @@ intensities, is an offline step of the input spec.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from naetrigger.contracts.errors import InputError
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.models.image import image_of
 from naetrigger.training.models.smeared import Smear, Smeared
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.settings import KernelAeObjective, ModelSettings
@@ -57,15 +55,8 @@ class KernelAe(Objective[KernelAeObjective, Autoencoder | Smeared]):
             return Validation(_error(model, batch, state).item(), {})
 
     def _smear(self, n_inputs: int) -> Smear:
-        side = math.isqrt(n_inputs)
-        rows, columns = self.settings.image or (side, side)
-        if rows * columns != n_inputs:
-            raise InputError(
-                f"objective kernel_ae: {n_inputs} inputs are no image of {rows} x {columns}; "
-                "set objective.image to its rows and columns in pixels, or take an objective that "
-                "is not for images alone, such as ae"
-            )
-        return Smear((rows, columns), self.settings.width)
+        image = image_of(self.settings.image, n_inputs, "kernel_ae")
+        return Smear(image, self.settings.width)
 
 
 def _error(model: Autoencoder | Smeared, x: Tensor, state: State) -> Tensor:

@@ -100,6 +100,10 @@ class Objective(ABC, Generic[S, M]):
         """The state before the first step; here further networks get their fresh weights."""
         del model, generator
         return State()
+    def check(self, events: Tensor, sample: str) -> None:
+        """InputError if training cannot take events (N, F) of `sample`, training or validation."""
+        del events, sample
+
 
     def learning_rate(self, step: int) -> float:
         """The optimiser's step size in step `step` (from 0)."""

@@ -23,6 +23,11 @@ from naetrigger.training.settings.energy import (
     RecoveryObjective,
     WnaeObjective,
 )
+from naetrigger.training.settings.likelihood import (
+    FlowObjective,
+    GlowObjective,
+    PixelCnnObjective,
+)
 from naetrigger.training.settings.model import ModelSettings
 from naetrigger.training.settings.objective import ObjectiveBase
 from naetrigger.training.settings.options import EnsembleSettings
@@ -30,7 +35,6 @@ from naetrigger.training.settings.reconstruction import (
     AeObjective,
     DaeObjective,
     DagmmObjective,
-    FlowObjective,
     KernelAeObjective,
     VaeObjective,
     WaeObjective,
@@ -44,6 +48,7 @@ __all__ = [
     "DagmmObjective",
     "EnsembleSettings",
     "FlowObjective",
+    "GlowObjective",
     "IgebmObjective",
     "KernelAeObjective",
     "Langevin",
@@ -53,6 +58,7 @@ __all__ = [
     "NaeObjective",
     "ObjectiveBase",
     "ObjectiveSettings",
+    "PixelCnnObjective",
     "RecoveryObjective",
     "RelativeMahalanobisObjective",
     "Replay",
@@ -72,6 +78,8 @@ AnyObjective = (
     | RelativeMahalanobisObjective
     | DagmmObjective
     | FlowObjective
+    | GlowObjective
+    | PixelCnnObjective
     | NaeObjective
     | WnaeObjective
     | MpdrObjective

@@ -107,17 +107,3 @@ class DagmmObjective(ObjectiveBase):
 
     ridge: float = Field(1e-3, gt=0, allow_inf_nan=False)
     """Added to every variance of the mixture, which keeps covariances invertible."""
-
-
-class FlowObjective(ObjectiveBase):
-    """Normalizing flow by maximum likelihood (Glow for vectors, arXiv:1807.03039)."""
-
-    offers: ClassVar[Mapping[str, str]] = {
-        "likelihood": "the flow's likelihood needs exponentials and a product of matrices a step"
-    }
-
-    name: Literal["flow"] = "flow"
-    """Which objective this is."""
-
-    couplings: int = Field(6, ge=1, le=64)
-    """Steps of a linear map and a coupling each; their networks have the widths model.hidden."""

@@ -1,0 +1,100 @@
+"""Settings of objectives that maximise a likelihood known exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from naetrigger.training.settings.objective import ObjectiveBase
+
+
+class FlowObjective(ObjectiveBase):
+    """Normalizing flow of vectors by maximum likelihood (Papamakarios et al. 2017)."""
+
+    offers: ClassVar[Mapping[str, str]] = {
+        "likelihood": "the flow's likelihood needs exponentials and a network a step"
+    }
+
+    name: Literal["flow"] = "flow"
+    """Which objective this is."""
+
+    transforms: int = Field(6, ge=1, le=64)
+    """Autoregressive maps in a row; their networks have the widths model.hidden, which should be
+    no smaller than the number of inputs: narrower ones know only some of them."""
+
+    maps: Literal["affine", "spline"] = "affine"
+    """Each input is scaled and shifted, or goes through a spline: closer, four times the work."""
+
+
+class GlowObjective(ObjectiveBase):
+    """Normalizing flow of images by maximum likelihood (Glow, Kingma and Dhariwal 2018)."""
+
+    offers: ClassVar[Mapping[str, str]] = {
+        "likelihood": "the flow's likelihood needs exponentials and several networks a scale"
+    }
+
+    name: Literal["glow"] = "glow"
+    """Which objective this is."""
+
+    batch_size: int = Field(128, ge=1)
+    """Events a step, drawn with replacement."""
+
+    image: tuple[int, int] | None = None
+    """Rows and columns of the image, inputs being its rows in turn; none: it is square."""
+
+    halvings: int | None = Field(None, ge=1, le=10)
+    """Scales: each halves rows and columns; none: as many as the image allows, at most three."""
+
+    couplings: int = Field(4, ge=1, le=64)
+    """Steps a scale, of an invertible 1x1 convolution and a coupling each."""
+
+    filters: int = Field(32, ge=1, le=4096)
+    """Channels of the couplings' convolutions; their activation is model.activation."""
+
+
+class PixelCnnObjective(ObjectiveBase):
+    """Likelihood of gray images, pixel by pixel (PixelCNN++, Salimans et al. 2017)."""
+
+    offers: ClassVar[Mapping[str, str]] = {
+        "likelihood": "the likelihood of an image needs exponentials and a network for each pixel"
+    }
+
+    name: Literal["pixelcnn"] = "pixelcnn"
+    """Which objective this is."""
+
+    batch_size: int = Field(128, ge=1)
+    """Events a step, drawn with replacement."""
+
+    image: tuple[int, int] | None = None
+    """Rows and columns of the image, inputs being its rows in turn; none: it is square."""
+
+    levels: int = Field(17, ge=2, le=65536)
+    """Gray levels; 17 and the range (-1, 1) are those of the input spec images-64."""
+
+    range: tuple[float, float] = (-1.0, 1.0)
+    """Inputs of level 0 and of the highest one; the others lie between at equal distances."""
+
+    off_grid: Literal["refuse", "round"] = "refuse"
+    """Training with inputs that are no gray level: refused, or rounded to the nearest one."""
+
+    filters: int = Field(16, ge=1, le=4096)
+    """Channels of both streams."""
+
+    blocks: int = Field(1, ge=1, le=64)
+    """Residual blocks of each stream, on each scale, going down; one more going up."""
+
+    halvings: int | None = Field(None, ge=0, le=10)
+    """Times that rows and columns are halved on the way down; none: as often as the image allows,
+    at most twice."""
+
+    mixtures: int = Field(5, ge=1, le=256)
+    """Logistic distributions that each pixel's level is a mixture of."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.range
+        if not -float("inf") < low < high < float("inf"):
+            raise ValueError(f"range must be finite with low < high, got ({low}, {high})")
+        return self
