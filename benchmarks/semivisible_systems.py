@@ -20,7 +20,6 @@ from naetrigger.training.data.prepare import INPUT_SPEC, prepare
 from naetrigger.training.loop import train
 from naetrigger.training.settings import (
     AeObjective,
-    Langevin,
     MpdrObjective,
     NaeObjective,
     ObjectiveSettings,
@@ -30,6 +29,7 @@ from naetrigger.training.teacher import load_teacher
 
 Floats = npt.NDArray[np.float64]
 
+CONTRAST_STEPS = 3000  # of NAE and MPDR, 2000 of them pre-training; they are best before that
 NO_STOP = 1e9  # standard deviations: a divergence stop that never fires
 OUTCOME = "outcome.json"
 
@@ -70,38 +70,23 @@ def systems(recipe: Recipe) -> dict[str, ObjectiveSettings]:
     }
     return {
         "AE": AeObjective(steps=recipe.objective.baseline_steps or 3000, **shared),
-        "NAE": NaeObjective(**shared),
+        "NAE": NaeObjective(steps=CONTRAST_STEPS, **shared),
         "WNAE": recipe.objective.model_copy(update={"baseline_steps": 0}),
-        "MPDR": MpdrObjective(**shared),
+        "MPDR": MpdrObjective(steps=CONTRAST_STEPS, **shared),
     }
 
 
 def long_runs(recipe: Recipe, steps: int) -> dict[str, ObjectiveSettings]:
-    """WNAE and two NAE without a brake, none of which anything stops but a number that is none."""
-    chain: Langevin = getattr(recipe.objective, "chain", Langevin())
+    """WNAE and NAE without its brake; nothing stops them but a loss that is no number."""
     shared: dict[str, Any] = {
         "steps": steps,
         "patience": steps,
         "use_weights": recipe.objective.use_weights,
         "batch_size": recipe.objective.batch_size,
     }
-    unbraked = {
-        **shared,
-        "gamma": 0.0,
-        "divergence_sigmas": NO_STOP,
-        "pretrain_steps": min(500, steps // 10),
-        "learning_rate": recipe.objective.learning_rate,
-        "chain": chain,
-        "negatives": "pcd",
-    }
     wnae = recipe.objective.model_copy(update={**shared, "baseline_steps": 0})
-    return {
-        "WNAE": wnae,
-        "NAE without a brake": NaeObjective(**unbraked),
-        "NAE without a brake, its own learning rate": NaeObjective(
-            **unbraked | {"learning_rate": NaeObjective().learning_rate}
-        ),
-    }
+    free = {"gamma": 0.0, "divergence_sigmas": NO_STOP, "pretrain_steps": steps // 10}
+    return {"WNAE": wnae, "NAE without a brake": NaeObjective(negatives="pcd", **free, **shared)}
 
 
 def trained(
