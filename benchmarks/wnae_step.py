@@ -15,7 +15,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,25 @@ class Case:
         return Langevin(steps=self.steps, noise=NOISE, temperature=TEMPERATURE, bounds=BOUNDS)
 
 
+@dataclass(frozen=True)
+class Gate:
+    """What the project promises of a step, and what was found."""
+
+    what: str
+    wanted: str
+    found: str
+    met: bool
+
+    @property
+    def verdict(self) -> str:
+        return "met" if self.met else "NOT MET"
+
+
+FASTER = {("train step", 512): 5, ("train step", 1024): 7, ("train step", 2048): 10}
+FASTER[("transport", 2048)] = 10  # times; the median ratio over the runs, chains of 10 steps
+CLOSE = {"loss": 1e-6, "gradient": 1e-5}  # relative; longer chains are chaotic in float32
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--reference", type=Path, help="folder that holds the package wnae")
@@ -58,12 +77,13 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     reference = load_reference(arguments.reference) if arguments.reference else None
+    gates: list[Gate] = []
     for steps in arguments.chain_steps:
         print(f"\nChain of {steps} steps, milliseconds (least and greatest of {arguments.runs}):\n")
         print("| batch | what | ours | reference | ratio | least | greatest |")
         print("|---|---|---|---|---|---|---|")
         for batch in arguments.batches:
-            report(Case(batch, steps), reference, arguments.runs, arguments.seconds)
+            gates += report(Case(batch, steps), reference, arguments.runs, arguments.seconds)
     if reference is not None:
         print(f"\nSame batch, starts and noise; {BATCHES} batches each, relative differences:\n")
         print("| batch | steps | type | loss, greatest | gradient, median | gradient, greatest |")
@@ -71,7 +91,12 @@ def main() -> None:
         for steps in arguments.chain_steps:
             for dtype in (torch.float32, torch.float64):
                 for batch in arguments.batches:
-                    compare(Case(batch, steps), reference, dtype)
+                    gates += compare(Case(batch, steps), reference, dtype)
+        print("\n| gate | wanted | found | |")
+        print("|---|---|---|---|")
+        for gate in gates:
+            print(f"| {gate.what} | {gate.wanted} | {gate.found} | {gate.verdict} |")
+        raise SystemExit(not all(gate.met for gate in gates))
 
 
 def load_reference(folder: Path) -> type[nn.Module]:
@@ -84,7 +109,9 @@ def load_reference(folder: Path) -> type[nn.Module]:
     return WNAE  # type: ignore[no-any-return]
 
 
-def report(case: Case, reference: type[nn.Module] | None, runs: int, seconds: float) -> None:
+def report(
+    case: Case, reference: type[nn.Module] | None, runs: int, seconds: float
+) -> Iterator[Gate]:
     """Three lines: the whole step, the chain with its gradient, the transport with its own."""
     ours: dict[str, Callable[[], Any]] = {
         "train step": our_step(case),
@@ -104,8 +131,13 @@ def report(case: Case, reference: type[nn.Module] | None, runs: int, seconds: fl
         line = f"| {case.batch} | {what} | {mine:.1f} |"
         if theirs:
             ratios = [b / a for a, b in zip(*times, strict=True)]
+            found = statistics.median(ratios)
+            wanted = FASTER.get((what, case.batch)) if case.steps == 10 else None
+            if wanted is not None:
+                name = f"{what}, batch {case.batch}"
+                yield Gate(name, f"{wanted} times", f"{found:.1f} times", found >= wanted)
             line += (
-                f" {statistics.median(times[1]):.1f} | **{statistics.median(ratios):.1f}** "
+                f" {statistics.median(times[1]):.1f} | **{found:.1f}** "
                 f"| {min(ratios):.1f} | {max(ratios):.1f} |"
             )
         else:
@@ -250,7 +282,7 @@ def their_transport(case: Case, reference: type[Any]) -> Callable[[], None]:
     return transport
 
 
-def compare(case: Case, reference: type[nn.Module], dtype: torch.dtype) -> None:
+def compare(case: Case, reference: type[nn.Module], dtype: torch.dtype) -> Iterator[Gate]:
     """One line of the second table."""
     found = [differences(case, reference, dtype, seed) for seed in range(BATCHES)]
     loss, gradients = max(f[0] for f in found), [f[1] for f in found]
@@ -259,6 +291,11 @@ def compare(case: Case, reference: type[nn.Module], dtype: torch.dtype) -> None:
         f"| {statistics.median(gradients):.1e} | {max(gradients):.1e} |",
         flush=True,
     )
+    if case.steps == 10 or dtype == torch.float64:
+        name = f"{str(dtype).removeprefix('torch.')}, {case.steps} steps, batch {case.batch}"
+        for what, far in (("loss", loss), ("gradient", max(gradients))):
+            wanted = CLOSE[what]
+            yield Gate(f"{what}, {name}", f"within {wanted:g}", f"{far:.1e}", far <= wanted)
 
 
 def differences(
