@@ -108,8 +108,8 @@ class Events:
         known |= dict(zip(self.columns, self.units, strict=False))
         return known.get(name, "")
 
-    def select(self, rows: npt.NDArray[Any]) -> Events:
-        """The rows of a mask or an index array."""
+    def select(self, rows: npt.NDArray[Any] | slice) -> Events:
+        """The rows of a mask, an index array or a slice."""
         return replace(
             self,
             values=self.values[rows],

@@ -136,7 +136,8 @@ def generate(
     """Simulate events of a process; interrupted, the same command goes on where it stopped."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
     from naetrigger.pipeline import terminal
-    from naetrigger.pipeline.generating import available_cores, generate_file
+    from naetrigger.pipeline.cores import available_cores
+    from naetrigger.pipeline.generating import generate_file
 
     with (
         terminal.watching(silent=quiet or as_json, debug=debug) as watcher,

@@ -100,16 +100,26 @@ def trace(root: Path, name: str, inputs: Integers) -> dict[str, Integers]:
     return _answer(root, name, "trace", inputs) if engine_named(name).traces else {}
 
 
+def load_engine(root: Path, name: str) -> Engine:
+    """The engine, loaded into this process; InputError where a file of the run is missing."""
+    kind = engine_named(name)
+    require_files(root, kind)
+    return kind.load(root)
+
+
+def require_files(root: Path, kind: EngineKind) -> None:
+    """InputError where a file is missing that the engine reads."""
+    for file in kind.files:
+        if not (root / file).exists():
+            raise InputError(
+                f"{root / file}: is missing, which engine '{kind.name}' reads; finish the run "
+                "with: naetrigger run"
+            )
+
+
 def answer_here(root: Path, name: str, question: str, inputs: Integers) -> dict[str, Scores]:
     """Load the engine in this process and ask it for 'scores' or for its 'trace'."""
-    kind = engine_named(name)
-    missing = [file for file in kind.files if not (root / file).exists()]
-    if missing:
-        raise InputError(
-            f"{root / missing[0]}: is missing, which engine '{name}' reads; finish the run with: "
-            "naetrigger run"
-        )
-    engine: Any = kind.load(root)
+    engine: Any = load_engine(root, name)
     if question == "trace":
         return dict(engine.trace(inputs))
     return {"scores": engine.scores(inputs)}

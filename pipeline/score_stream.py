@@ -1,0 +1,139 @@
+"""Scores of a whole event file in constant memory, chunk by chunk, on several cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from naetrigger.contracts.events import Events, concatenated
+from naetrigger.pipeline.model_inputs import BLOCK
+from naetrigger.pipeline.score_workers import Alone, Scores, Task, Workers, working
+from naetrigger.training.data.readers import EventSource
+
+Floats32 = npt.NDArray[np.float32]
+Keep = Callable[[Events], Floats32]
+
+MAX_ROWS = 65536
+MAX_VALUES = 4_000_000  # of a chunk of wide events: 16 MB
+
+
+@dataclass(frozen=True)
+class ScoredChunk:
+    """Rows of one process, N of them, that begin at `first_row` of it.
+
+    scores : (N,) float64 of a teacher, int64 of a student
+    kept : (N, K), what was asked to be kept of each event
+    saturated : column -> values beyond the hardware's range
+    """
+
+    number: int
+    process: str
+    first_row: int
+    scores: Scores
+    weights: npt.NDArray[np.float64]
+    event_ids: npt.NDArray[np.uint64]
+    kept: Floats32
+    saturated: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def chunk_rows(columns: int) -> int:
+    """Rows of a chunk of events of so many columns; a multiple of BLOCK."""
+    return max(min(MAX_ROWS, MAX_VALUES // max(columns, 1)) // BLOCK, 1) * BLOCK
+
+
+def score_stream(
+    source: EventSource,
+    task: Task,
+    workers: int = 1,
+    *,
+    rows: int | None = None,
+    keep: Keep | None = None,
+    done: Collection[int] = (),
+    passed: Callable[[int, int], None] | None = None,
+) -> Iterator[ScoredChunk]:
+    """Every chunk of a file but those in `done`, as they are finished.
+
+    rows : of a chunk, a multiple of BLOCK; no score depends on it, nor on `workers`
+    keep : what to keep of each event besides its score, (N, K)
+    passed : is told number and rows of each chunk that is in `done`
+
+    Raises InputError for events that the run's model cannot take, naming the rows.
+    """
+    inputs = task.inputs()
+    pending: dict[int, _Piece] = {}
+    with working(task, workers) as pool:
+        pieces = _pieces(source, rows or chunk_rows(len(inputs.columns)), inputs.select, keep)
+        for number, piece in enumerate(pieces):
+            if number in done:
+                if passed is not None:
+                    passed(number, len(piece.events))
+                continue
+            while not pool.idle:
+                yield from _finished(pool, pending)
+            pending[number] = piece
+            pool.ask(number, piece.events, piece.first_row)
+        while pool.busy:
+            yield from _finished(pool, pending)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Selected events of one process."""
+
+    first_row: int
+    events: Events
+    kept: Floats32
+
+
+def _finished(pool: Workers | Alone, pending: dict[int, _Piece]) -> Iterator[ScoredChunk]:
+    for number, answer in pool.answers():
+        piece = pending.pop(number)
+        yield ScoredChunk(
+            number,
+            piece.events.process,
+            piece.first_row,
+            answer.scores,
+            piece.events.weights,
+            piece.events.event_ids,
+            piece.kept,
+            answer.saturated,
+        )
+
+
+def _pieces(
+    source: EventSource, rows: int, select: Callable[[Events], Events], keep: Keep | None
+) -> Iterator[_Piece]:
+    """The file's events, cut after every `rows` rows of a process, whatever the reader gives."""
+    waiting: dict[str, list[_Piece]] = {}
+    begun: dict[str, int] = {}
+    for events in source.chunks():
+        kept = keep(events) if keep else np.zeros((len(events), 0), np.float32)
+        chosen = replace(select(events), attributes={})
+        process = events.process
+        parts = waiting.setdefault(process, [])
+        parts.append(_Piece(0, chosen, kept))
+        while sum(len(part.events) for part in parts) >= rows:
+            whole = _joined(parts)
+            first = begun.get(process, 0)
+            yield _cut(whole, slice(rows), first)
+            begun[process] = first + rows
+            parts[:] = [_cut(whole, slice(rows, None), 0)] if len(whole.events) > rows else []
+    for process, parts in waiting.items():
+        if parts:
+            whole = _joined(parts)
+            yield _Piece(begun.get(process, 0), whole.events, whole.kept)
+
+
+def _joined(parts: list[_Piece]) -> _Piece:
+    events = concatenated([part.events for part in parts])
+    return _Piece(0, events, np.concatenate([part.kept for part in parts]))
+
+
+def _cut(piece: _Piece, rows: slice, first_row: int) -> _Piece:
+    return _Piece(first_row, piece.events.select(rows), piece.kept[rows])
