@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import multivariate_normal
 from torch import Tensor, nn
 
+from naetrigger.training.loop import train
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.variational import Variational, negative_bound, spread_head
-from naetrigger.training.settings import ModelSettings
+from naetrigger.training.settings import ModelSettings, TrainingSettings, VaeObjective
 
 S = 0.6
 
@@ -62,6 +65,35 @@ def test_with_the_true_posterior_it_is_the_likelihood() -> None:
     x = inputs()
     bound = negative_bound(model, spread, x, noise(1), S)
     torch.testing.assert_close(bound, exact(model, x), rtol=0, atol=0.02)  # of the sampling
+
+
+def test_trained_it_stays_below_the_best_linear_gaussian_model_and_gets_near(
+    tmp_path: object,
+) -> None:
+    """Probabilistic PCA in closed form (Tipping and Bishop 1999): W = U (L - s^2)^(1/2)."""
+    rng = np.random.default_rng(4)
+    mix = np.array([[1.0, 0.8, -0.6], [0.0, 0.5, 0.2], [0.0, 0.0, 0.4]])
+    x = (rng.normal(size=(3000, 3)) @ mix + 0.2).astype(np.float32)
+    settings = TrainingSettings(
+        model=ModelSettings(hidden=(), latent=1),
+        objective=VaeObjective(
+            score="likelihood",
+            observation_noise=S,
+            steps=400,
+            batch_size=128,
+            learning_rate=2e-2,
+            validate_every=100,
+        ),
+    )
+    model = train(settings, x, x, tmp_path).teacher.model
+    values, vectors = np.linalg.eigh(np.cov(x.T, bias=True))
+    signal = (values[-1] - S**2) * np.outer(vectors[:, -1], vectors[:, -1])
+    best = -multivariate_normal(x.mean(0), signal + S**2 * np.eye(3)).logpdf(x).mean()
+    inputs = torch.from_numpy(x)
+    with torch.no_grad():
+        eps = torch.tensor([1.0, -1.0]).reshape(2, 1, 1)  # exact where the decoder is linear
+        bound = negative_bound(model.autoencoder, model.spread, inputs, eps, S).mean().item()
+    assert best < bound < best + 0.05
 
 
 def test_its_energy_is_a_function() -> None:

@@ -16,7 +16,7 @@ from naetrigger.training.loop import train
 from naetrigger.training.models.energy_model import EnergyModel
 from naetrigger.training.settings import ModelSettings, ObjectiveSettings, TrainingSettings
 
-RECONSTRUCTION = ("ae", "dae", "wae", "vae-reconstruction", "kernel_ae-reconstruction")
+FAR = 0.7  # ten standard deviations of the noise about the ring
 
 
 def ring(n: int, seed: int) -> np.ndarray:
@@ -39,17 +39,25 @@ def searched(model: EnergyModel, data: Tensor) -> tuple[Tensor, Tensor]:
     return x.detach(), torch.cdist(x.detach(), data).min(dim=1).values
 
 
-@pytest.mark.parametrize("name", RECONSTRUCTION)
 def test_far_points_are_reconstructed(
-    name: str, tmp_path: Path, small_objectives: dict[str, ObjectiveSettings]
+    tmp_path: Path,
+    small_objectives: dict[str, ObjectiveSettings],
+    reconstruction_only: tuple[str, ...],
+    subtests: pytest.Subtests,
 ) -> None:
-    objective = small_objectives[name].model_copy(
+    for name in reconstruction_only:
+        with subtests.test(name):
+            assert is_fooled(small_objectives[name], tmp_path / name)
+
+
+def is_fooled(small: ObjectiveSettings, folder: Path) -> bool:
+    """Whether a point far from all events has an energy below the median of theirs."""
+    objective = small.model_copy(
         update={"steps": 300, "batch_size": 64, "learning_rate": 1e-2, "validate_every": 100}
     )
     settings = TrainingSettings(model=ModelSettings(hidden=(16,), latent=2), objective=objective)
-    model = train(settings, ring(1000, 1), ring(200, 2), tmp_path).teacher.model
+    model = train(settings, ring(1000, 1), ring(200, 2), folder).teacher.model
     data = torch.from_numpy(ring(1000, 3))
     points, distance = searched(model, data)
-    usual = model.scores(data).quantile(0.9)
-    fooled = (distance > 0.7) & (model.scores(points) < usual)
-    assert fooled.any()
+    fooled = (distance > FAR) & (model.scores(points) < model.scores(data).median())
+    return bool(fooled.any())
