@@ -140,6 +140,8 @@ def test_it_is_said_when_a_run_goes_on_without_the_compiled_chains(
         ("vae-likelihood", {"kind": "conv", "hidden": (3,)}),
         ("nae-omi", {"spectral_norm": True}),
         ("mpdr-reconstruction", {"activation": "prelu"}),
+        ("igebm", {"batch_norm": True}),
+        ("dae", {"kind": "conv", "hidden": (3,), "batch_norm": True}),
     ],
 )
 def test_other_networks_resume_and_load(

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.models.batch_norm import fold_batch_norm
 from naetrigger.training.models.conv import conv
 from naetrigger.training.models.mlp import mlp
 from naetrigger.training.models.spectral import normalised
@@ -35,4 +36,6 @@ def folded(model: N) -> N:
     for module in model.modules():
         for name in list(getattr(module, "parametrizations", {})):
             parametrize.remove_parametrizations(module, name)
+    model.eval()
+    fold_batch_norm(model)
     return model

@@ -15,6 +15,7 @@ from torch import nn
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.score import score_named
 from naetrigger.training.models.autoencoder import ACTIVATIONS, Autoencoder
+from naetrigger.training.models.batch_norm import normalising
 from naetrigger.training.models.convolution import fresh
 from naetrigger.training.models.mlp import linear
 from naetrigger.training.settings import ModelSettings
@@ -41,7 +42,8 @@ def _encoder(
     modules: list[nn.Module] = [nn.Unflatten(1, (1, *sizes[0]))]
     for fan_in, fan_out in itertools.pairwise((1, *settings.hidden)):
         layer = nn.Conv2d(fan_in, fan_out, KERNEL, STRIDE, PADDING, device="meta")
-        modules += [fresh(layer, generator), ACTIVATIONS[settings.activation]()]
+        normal = normalising(fresh(layer, generator), settings.batch_norm)
+        modules += [*normal, ACTIVATIONS[settings.activation]()]
     flat = _last(settings) * math.prod(sizes[-1])
     return nn.Sequential(*modules, nn.Flatten(), linear(flat, settings.latent, generator))
 
@@ -64,7 +66,8 @@ def _decoder(
         layer = nn.ConvTranspose2d(
             fan_in, fan_out, KERNEL, STRIDE, PADDING, output_padding=padding, device="meta"
         )
-        modules += [ACTIVATIONS[settings.activation](), fresh(layer, generator)]
+        norm = settings.batch_norm and i < len(back) - 1
+        modules += [ACTIVATIONS[settings.activation](), *normalising(fresh(layer, generator), norm)]
     return nn.Sequential(*modules, nn.Flatten())
 
 

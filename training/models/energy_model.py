@@ -32,4 +32,10 @@ class EnergyModel(nn.Module, ABC):
     @torch.no_grad()
     def scores(self, x: Tensor, batch_size: int = 65536) -> Tensor:
         """E(x) of any number of events, without a graph, batch by batch; shape (N,)."""
-        return torch.cat([self.energy(part) for part in torch.split(x, batch_size)])
+        training = [module for module in self.modules() if module.training]
+        self.eval()
+        try:
+            return torch.cat([self.energy(part) for part in torch.split(x, batch_size)])
+        finally:
+            for module in training:
+                module.training = True

@@ -11,6 +11,7 @@ from torch import nn
 
 from naetrigger.contracts.score import score_named
 from naetrigger.training.models.autoencoder import ACTIVATIONS, Autoencoder
+from naetrigger.training.models.batch_norm import normalising
 from naetrigger.training.settings import ModelSettings
 
 
@@ -19,19 +20,25 @@ def mlp(settings: ModelSettings, n_inputs: int, generator: torch.Generator) -> A
     hidden = settings.hidden
     back = hidden[::-1] if settings.decoder_hidden is None else settings.decoder_hidden
     activation = ACTIVATIONS[settings.activation]
-    encoder = stack((n_inputs, *hidden, settings.latent), activation, generator)
-    decoder = stack((settings.latent, *back, n_inputs), activation, generator)
+    norm = settings.batch_norm
+    encoder = stack((n_inputs, *hidden, settings.latent), activation, generator, norm)
+    decoder = stack((settings.latent, *back, n_inputs), activation, generator, norm)
     return Autoencoder(encoder, decoder, settings, n_inputs, score_named(settings.score))
 
 
 def stack(
-    widths: Sequence[int], activation: type[nn.Module], generator: torch.Generator
+    widths: Sequence[int],
+    activation: type[nn.Module],
+    generator: torch.Generator,
+    batch_norm: bool = False,
 ) -> nn.Sequential:
-    """Linear layers of these widths with an activation between every two."""
+    """Linear layers of these widths with an activation between every two, normalised or not."""
+    *inner, (last_in, last_out) = itertools.pairwise(widths)
     modules: list[nn.Module] = []
-    for fan_in, fan_out in itertools.pairwise(widths):
-        modules += [linear(fan_in, fan_out, generator), activation()]
-    return nn.Sequential(*modules[:-1])
+    for fan_in, fan_out in inner:
+        layer = linear(fan_in, fan_out, generator)
+        modules += [*normalising(layer, batch_norm), activation()]
+    return nn.Sequential(*modules, linear(last_in, last_out, generator))
 
 
 def linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:

@@ -36,7 +36,7 @@ def scalar_energy(
 ) -> ScalarEnergy:
     """Fresh weights, with the widths `settings.hidden` between the inputs and the energy."""
     widths = (n_inputs, *settings.hidden, 1)
-    network = stack(widths, ACTIVATIONS[settings.activation], generator)
+    network = stack(widths, ACTIVATIONS[settings.activation], generator, settings.batch_norm)
     return ScalarEnergy(
         normalised(network) if settings.spectral_norm else network, settings, n_inputs
     )

@@ -23,6 +23,8 @@ from naetrigger.training.transport import wasserstein2_squared
 class Igebm(Objective[IgebmObjective, ScalarEnergy]):
     """Criterion: W2^2 between validation events and chains out of the buffer."""
 
+    draws_negatives = True
+
     def network(
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
     ) -> ScalarEnergy:

@@ -34,6 +34,8 @@ class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
     """Criterion: W2^2 between validation events and what is recovered from them."""
 
     def network(
+    draws_negatives = True
+
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
     ) -> Autoencoder | ScalarEnergy:
         make = build_model if self.settings.score == "reconstruction" else scalar_energy
@@ -41,7 +43,9 @@ class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
 
     def start(self, model: Autoencoder | ScalarEnergy, generator: torch.Generator) -> State:
         latent = self.settings.manifold_latent or model.settings.latent + 1
-        settings = model.settings.model_copy(update={"latent": latent, "spherical": True})
+        settings = model.settings.model_copy(
+            update={"latent": latent, "spherical": True, "batch_norm": False}
+        )
         manifold = build_model(settings, model.n_inputs, generator)
         state = watched(self.settings)
         state.modules["manifold"] = manifold.to(next(model.parameters()))

@@ -37,6 +37,8 @@ class Nae(Objective[NaeObjective, Autoencoder]):
 
     def network(
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
+    draws_negatives = True
+
     ) -> Autoencoder:
         return build_model(model, n_inputs, generator)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +94,9 @@ class Objective(ABC, Generic[S, M]):
 
     @abstractmethod
     def network(self, model: ModelSettings, n_inputs: int, generator: torch.Generator) -> M:
+    draws_negatives: ClassVar[bool] = False
+    """Whether the loss compares the data with samples (see models/batch_norm.py)."""
+
         """The network that scores, with fresh weights; all of it goes into the teacher's file."""
 
     def start(self, model: M, generator: torch.Generator) -> State:

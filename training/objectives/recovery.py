@@ -26,6 +26,8 @@ class Recovery(Objective[RecoveryObjective, Autoencoder]):
     """Criterion: W2^2 between validation events and what is recovered from their noisy copies."""
 
     def network(
+    draws_negatives = True
+
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
     ) -> Autoencoder:
         return build_model(model, n_inputs, generator)

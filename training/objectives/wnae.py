@@ -27,6 +27,8 @@ class Wnae(Objective[WnaeObjective, Autoencoder]):
     """Criterion: the same distance, between validation events and chains out of the buffer."""
 
     def network(
+    draws_negatives = True
+
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
     ) -> Autoencoder:
         return build_model(model, n_inputs, generator)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from naetrigger.contracts.settings import Settings
 
@@ -41,6 +41,18 @@ class ModelSettings(Settings):
     spectral_norm: bool = False
     """Every weight matrix is divided by its greatest singular value while training; the teacher's
     file holds the quotients."""
+
+    batch_norm: bool = False
+    """Outputs of hidden layers are normalised while training (mlp; conv: of convolutions); the
+    teacher's file holds plain layers that do the same."""
+
+    @model_validator(mode="after")
+    def _one_norm(self) -> Self:
+        if self.batch_norm and self.spectral_norm:
+            raise ValueError(
+                "batch_norm undoes what spectral_norm does: it scales each output; choose one"
+            )
+        return self
 
     def obstacle(self, mode: str) -> str:
         """Why a student of `mode` cannot be made from this network; "": it can."""
