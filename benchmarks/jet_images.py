@@ -29,6 +29,7 @@ from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.contracts.events import read_events, split_of
 from naetrigger.training.loop import train
 from naetrigger.training.teacher import load_teacher
+from naetrigger.validation.agreement import spearman
 from naetrigger.validation.baselines import fit_mahalanobis, fit_pca
 
 DIRECTIONS = {"tops in QCD": ("qcd", "top"), "QCD in tops": ("top", "qcd")}
@@ -79,7 +80,7 @@ def main() -> None:
         for direction in DIRECTIONS:
             for name in arguments.systems:
                 _judged(arguments, samples, direction, name, seed)
-    text = "\n\n".join(_tables(arguments))
+    text = "\n\n".join([*_tables(arguments), _complexity(arguments, samples)])
     (arguments.out / "jet_images.md").write_text(text + "\n", encoding="utf-8")
     print(text)
     draw(arguments.out, list(DIRECTIONS), arguments.systems, arguments.seeds[0], stem)
@@ -135,6 +136,8 @@ def _scores(
 ) -> tuple[Images, Images]:
     """Scores of the background's test images and of the signal's."""
     tests = (task.background, task.signal)
+    if system.kind == "lit":
+        return tuple((x > 0).sum(axis=1).astype(np.float32) for x in tests)  # type: ignore[return-value]
     if system.kind in ("pca", "gaussian"):
         baseline = (
             fit_pca(task.train, components=system.latent)
@@ -176,6 +179,23 @@ def _tables(arguments: argparse.Namespace) -> list[str]:
         rows = [[name, *_low_rates(results[direction, name])] for name in systems]
         blocks.append(f"Low rates, {direction}, {len(seeds)} seeds\n\n" + table(head, rows))
     return blocks
+
+
+def _complexity(arguments: argparse.Namespace, samples: Samples) -> str:
+    """How the score of background jets goes with the number of their lit pixels."""
+    rows = []
+    for name in arguments.systems:
+        cells = []
+        for direction, (background, _) in DIRECTIONS.items():
+            test = samples.split[background] == 2
+            lit = (samples.events[background].values[test] > 0).sum(axis=1)
+            paths = [arguments.out / f"{stem(direction, name, s)}.npz" for s in arguments.seeds]
+            scores = [np.load(path)["background"] for path in paths if path.exists()]
+            found = [spearman(lit.astype(np.float64), s) for s in scores]
+            cells.append(over_seeds([r for r in found if r is not None]))
+        rows.append([name, *cells])
+    title = "Rank correlation of background scores with the number of lit pixels"
+    return f"{title}, {len(arguments.seeds)} seeds\n\n" + table(["system", *DIRECTIONS], rows)
 
 
 def _area(results: list[dict[str, Any]]) -> str:

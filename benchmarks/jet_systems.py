@@ -70,7 +70,7 @@ class Preparation:
 
 @dataclass(frozen=True)
 class System:
-    """kind : 'ae', 'kernel_ae', 'mahalanobis', 'nae', or a baseline 'pca', 'gaussian'."""
+    """kind : 'ae', 'kernel_ae', 'mahalanobis', 'nae', or a baseline: 'pca', 'gaussian', 'lit'."""
 
     kind: str
     preparation: Preparation = Preparation()
@@ -78,6 +78,7 @@ class System:
 
 
 SYSTEMS: dict[str, System] = {
+    "lit pixels": System("lit"),  # the more, the more anomalous: complexity and nothing else
     "PCA, 16": System("pca"),
     "MD of pixels": System("gaussian"),
     "MD of AE latents": System("mahalanobis"),
@@ -130,23 +131,24 @@ def _nae(schedule: dict[str, Any], n_pixels: int, highest: float, residual: floa
     """The last third of the steps with negatives, each of which costs as much as five without.
 
     T = 2 residual / D is where exp(-E/T) over D pixels has the mean energy `residual`, that of
-    data; noise^2 = residual / 5 then takes a tenth of the residual away in a step. Latents, of
-    which there are three, walk at a temperature of their own.
+    data, if nothing clips it: hence the wide box. noise^2 = 0.4 residual takes a fifth of the
+    residual away in a step, so that eight steps forget where they began (0.8^16 = 3% of it).
+    Latents, of which there are three, walk at a temperature of their own.
     """
     steps = schedule["steps"]
     latent = Langevin(steps=5, noise=0.1, temperature=0.05 * residual, spherical=True)
     visible = Langevin(
-        steps=5,
-        noise=(0.2 * residual) ** 0.5,
+        steps=8,
+        noise=(0.4 * residual) ** 0.5,
         temperature=2 * residual / n_pixels,
-        bounds=(0.0, highest),
+        bounds=(-highest, highest),
     )
     return NaeObjective.model_validate(
         {
             **schedule,
             "pretrain_steps": steps - steps // 3,
             "validate_every": max(steps // 60, 1),
-            "learning_rate": 3e-4,
+            "learning_rate": 5e-4,
             "gamma": 1.0,
             "latent_penalty": 0.0,
             "latent_chain": latent,
