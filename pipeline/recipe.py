@@ -28,6 +28,7 @@ from naetrigger.training.settings import (
     EnsembleSettings,
     ModelSettings,
     ObjectiveSettings,
+    TrainingOptions,
     WnaeObjective,
 )
 from naetrigger.validation.settings import ValidationSettings
@@ -52,6 +53,9 @@ class Recipe(Settings):
 
     objective: ObjectiveSettings = WnaeObjective()
     """What the teacher is trained for."""
+
+    training: TrainingOptions = TrainingOptions()
+    """How the teacher is trained: device, precision, threads, what is kept."""
 
     ensemble: EnsembleSettings = EnsembleSettings()
     """The same training with further seeds, for the spread of the results."""

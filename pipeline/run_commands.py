@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -13,6 +14,7 @@ import typer
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.pipeline.command_options import (
+    CRASHED,
     FAILED,
     OPTIONS,
     PASSED,
@@ -25,6 +27,7 @@ from naetrigger.pipeline.command_options import (
     SetOption,
     resumable,
 )
+from naetrigger.training.launch import rank_and_size
 
 
 class Kind(StrEnum):
@@ -68,6 +71,11 @@ def _run_until(
     debug: bool,
 ) -> int:
     OPTIONS.json, OPTIONS.debug = as_json, debug
+    rank, processes = rank_and_size()
+    if processes > 1:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # torch muses about the gradients
+    if rank > 0:
+        return _follow()
     from naetrigger.pipeline import run as pipeline
     from naetrigger.pipeline import terminal
     from naetrigger.pipeline.recipe import load_recipe
@@ -82,6 +90,8 @@ def _run_until(
         result = pipeline.run(
             recipe, root, until=until, progress=watcher.progress, notify=watcher.line
         )
+    if processes > 1:
+        _dismiss()
     summary = {
         "folder": str(root),
         "stages": [
@@ -99,6 +109,23 @@ def _run_until(
         return status
     terminal.show_summary({**summary, **verdict}, quiet)
     return status
+
+
+def _follow() -> int:
+    """A process that torchrun started beside the first: it trains with it, and says nothing."""
+    from naetrigger.training.loop import follow
+
+    try:
+        follow()
+    except RuntimeError:  # the first process is gone, and has said why
+        return CRASHED
+    return PASSED
+
+
+def _dismiss() -> None:
+    from naetrigger.training.loop import dismiss
+
+    dismiss()
 
 
 def _verdict(root: Path) -> dict[str, Any]:
@@ -173,6 +200,6 @@ def list_(
         return
     rows = LISTINGS[kind.value]()
     if as_json:
-        typer.echo(json.dumps([{"name": n, "description": d} for n, d in rows]))
+        typer.echo(json.dumps(rows))
         return
-    terminal.show_table("", ["name", "description"], [list(row) for row in rows])
+    terminal.show_table("", list(rows[0]), [list(row.values()) for row in rows])

@@ -146,7 +146,7 @@ DATA = Stage(
 )
 TRAINING = Stage(
     name="training",
-    settings=_section("model", "objective", "ensemble"),
+    settings=_section("model", "objective", "training", "ensemble"),
     run=run_training,
     packages=("numpy", "torch", "matplotlib"),
     reads=_SAMPLES,

@@ -37,10 +37,14 @@ def _task(work: Work, model: Any) -> StudentTask:
     from naetrigger.export.student_task import float_teacher, student_task
     from naetrigger.training.negatives import sample_negatives
     from naetrigger.training.settings import Langevin
+    from naetrigger.training.teacher import read_description
 
     recipe, spec = work.recipe, work.spec
     (train,), (validation,) = work.events("train"), work.events("validation")
     chain = getattr(recipe.objective, "chain", Langevin())
+    learned = read_description(work.root / "training").get("temperature")
+    if learned is not None:
+        chain = chain.model_copy(update={"temperature": learned})
     generator = torch.Generator().manual_seed(recipe.seed)
     negatives = sample_negatives(model, chain, NEGATIVES, generator).numpy()
     return student_task(

@@ -26,7 +26,9 @@ MEMBERS = "members"
 def run_training(work: Work) -> None:
     """Train every member, and draw its curves."""
     recipe = work.recipe
-    settings = TrainingSettings(model=recipe.model, objective=recipe.objective)
+    settings = TrainingSettings(
+        model=recipe.model, objective=recipe.objective, **recipe.training.model_dump()
+    )
     seeds = member_seeds(recipe)
     for number, seed in enumerate(seeds, start=1):
         folder = member_folder(work.folder, recipe, seed)

@@ -41,12 +41,19 @@ class Batches:
         f = self.n_inputs
         return replace(self, train=self.train[:, :f], validation=self.validation[:, :f])
 
+    def to(self, device: torch.device) -> Batches:
+        """The same events on a device."""
+        cumulated = None if self.cumulated is None else self.cumulated.to(device)
+        train, validation = self.train.to(device), self.validation.to(device)
+        return replace(self, train=train, validation=validation, cumulated=cumulated)
+
     def draw(self, size: int, generator: torch.Generator) -> Tensor:
         """Training events with replacement, by weight if there are weights; shape (size, F)."""
         n = len(self.train)
         if self.cumulated is None:
-            return self.train[torch.randint(n, (size,), generator=generator)]
-        u = torch.rand(size, generator=generator, dtype=torch.float64)
+            rows = torch.randint(n, (size,), generator=generator, device=self.train.device)
+            return self.train[rows]
+        u = torch.rand(size, generator=generator, dtype=torch.float64, device=self.train.device)
         return self.train[torch.searchsorted(self.cumulated, u, right=True).clamp_max(n - 1)]
 
     def population(self, seed: int) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from naetrigger.contracts.errors import InputError
@@ -44,13 +44,19 @@ def remove_checkpoint(path: Path) -> None:
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `write_checkpoint` wrote; InputError if the file is damaged."""
+    return tensors_from(path.read_bytes(), str(path))
+
+
+def tensors_from(content: bytes, source: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `tensor_bytes` made a file of; InputError, naming `source`, if it is damaged."""
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads(file.metadata()["facts"])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+        tensors = safetensors.torch.load(content)
+        length = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+        return tensors, json.loads(metadata["facts"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: not a whole checkpoint ({error}); delete it to train from the start"
+            f"{source}: not a whole checkpoint ({error}); delete it to train from the start"
         ) from error
 
 

@@ -15,6 +15,7 @@ CURVES = (
     "distance",
     "feature_distance",
     "acceptance",
+    "temperature",
     "validation",
     "validation_smoothed",
 )

@@ -5,7 +5,7 @@ ends with the same bytes however often it was killed on the way.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.errors import InputError, NaetriggerError
 from naetrigger.contracts.progress import Progress, Silent
-from naetrigger.training.batches import batches
-from naetrigger.training.checkpoint import remove_checkpoint
+from naetrigger.training.batches import Batches, batches
+from naetrigger.training.checkpoint import remove_checkpoint, tensor_bytes, tensors_from
 from naetrigger.training.curves import write_curves
-from naetrigger.training.fit import Fitted, fit
+from naetrigger.training.fit import checkpoint_file, curves_file, fit
+from naetrigger.training.processes import Processes, part, together
+from naetrigger.training.run import Fitted
 from naetrigger.training.settings import AeObjective, ObjectiveSettings, TrainingSettings
 from naetrigger.training.teacher import save_teacher
+from naetrigger.training.trajectories import TRAJECTORIES, write_trajectories
 
 TEACHER = "teacher"
 BASELINE = "baseline_ae"
@@ -60,7 +63,8 @@ def train(
         the objective has `labels`
 
     Writes teacher.safetensors, teacher.json, curves.csv, and with objective.baseline_steps > 0
-    baseline_ae.safetensors, baseline_ae.json and curves_baseline_ae.csv.
+    baseline_ae.safetensors, baseline_ae.json and curves_baseline_ae.csv; with settings.trajectories
+    trajectories.h5. Where `torchrun` has started several processes, the others must `follow`.
 
     Raises InputError for data that cannot be trained on or a checkpoint of another training,
     TrainingDiverged where the objective's stop fires or the loss is no finite number.
@@ -76,35 +80,107 @@ def train(
         train_labels,
         validation_labels,
     )
+    _require_chains(settings)
     folder.mkdir(parents=True, exist_ok=True)
-    progress = Silent() if progress is None else progress
-    runs = {TEACHER: settings.objective}
-    if settings.objective.baseline_steps:
-        runs[BASELINE] = _baseline_objective(settings.objective)
+    processes = together()
+    if processes.size > 1:
+        processes.from_first(_task(settings, data))
+    fitted = _fit_all(settings, data, folder, progress or Silent(), processes)
+    for stem, result in fitted.items():
+        _write_outputs(stem, result, settings, _objectives(settings)[stem], folder, names)
+    for stem in fitted:
+        remove_checkpoint(checkpoint_file(folder, stem))
+    return TrainingResult(folder, fitted[TEACHER], fitted.get(BASELINE))
+
+
+def follow() -> None:
+    """What each process that `torchrun` started does, but for the first, which calls `train`:
+    its share of all that the first one trains, until that one calls `dismiss`. It needs no file.
+    """
+    processes = together()
+    while content := processes.from_first(b""):
+        settings, data = _from_task(content)
+        # what is wrong, the first process finds too: it says so, and its end ends the others
+        with suppress(NaetriggerError):
+            _fit_all(settings, data, None, Silent(), processes)
+    part()
+
+
+def dismiss() -> None:
+    """Let the processes go that `follow` this one; nothing where there are none."""
+    processes = together()
+    if processes.size > 1:
+        processes.from_first(b"")
+        part()
+
+
+def _fit_all(
+    settings: TrainingSettings,
+    data: Batches,
+    folder: Path | None,
+    progress: Progress,
+    processes: Processes,
+) -> dict[str, Fitted]:
+    """The teacher, and the baseline if there is one."""
     with _threads(settings.threads):
-        fitted = {
+        return {
             stem: fit(
                 stem,
                 settings,
                 objective,
                 data if stem == TEACHER else data.without_classes(),
-                _checkpoint(folder, stem),
-                _curves(folder, stem),
+                folder,
                 progress,
+                processes,
             )
-            for stem, objective in runs.items()
+            for stem, objective in _objectives(settings).items()
         }
-    for stem, result in fitted.items():
-        _write_outputs(stem, result, settings, runs[stem], folder, names)
-    for stem in runs:
-        remove_checkpoint(_checkpoint(folder, stem))
-    return TrainingResult(folder, fitted[TEACHER], fitted.get(BASELINE))
+
+
+def _objectives(settings: TrainingSettings) -> dict[str, ObjectiveSettings]:
+    objectives: dict[str, ObjectiveSettings] = {TEACHER: settings.objective}
+    if settings.objective.baseline_steps:
+        objectives[BASELINE] = _baseline_objective(settings.objective)
+    return objectives
+
+
+def _task(settings: TrainingSettings, data: Batches) -> bytes:
+    """All that another process needs, as a safetensors file."""
+    tensors = {"train": data.train, "validation": data.validation}
+    if data.cumulated is not None:
+        tensors["cumulated"] = data.cumulated
+    facts = {
+        "settings": settings.model_dump(mode="json"),
+        "n_inputs": data.n_inputs,
+        "fingerprint": data.fingerprint,
+    }
+    return tensor_bytes(tensors, facts)
+
+
+def _from_task(content: bytes) -> tuple[TrainingSettings, Batches]:
+    tensors, facts = tensors_from(content, "task of the first process")
+    data = Batches(
+        train=tensors["train"],
+        validation=tensors["validation"],
+        n_inputs=facts["n_inputs"],
+        cumulated=tensors.get("cumulated"),
+        fingerprint=facts["fingerprint"],
+    )
+    return TrainingSettings.model_validate(facts["settings"]), data
+
+
+def _require_chains(settings: TrainingSettings) -> None:
+    if settings.trajectories and not hasattr(settings.objective, "chain"):
+        raise InputError(
+            f"training.trajectories: objective '{settings.objective.name}' has no chains; set it "
+            "to 0, or choose an objective that draws samples"
+        )
 
 
 def is_finished(folder: Path) -> bool:
     """Whether `train` came to its end in `folder`: all outputs there, no checkpoint left."""
     teacher = folder / f"{TEACHER}.json"
-    return teacher.exists() and not any(folder.glob(f"{_checkpoint(folder, '*').name}*"))
+    return teacher.exists() and not any(folder.glob(f"{checkpoint_file(folder, '*').name}*"))
 
 
 def _write_outputs(
@@ -122,8 +198,12 @@ def _write_outputs(
         "stopped_by": fitted.stopped_by,
         "criterion": fitted.criterion,
     }
+    if fitted.temperature is not None:
+        facts["temperature"] = fitted.temperature
     save_teacher(folder, stem, fitted.model, columns, objective, facts)
-    write_curves(_curves(folder, stem), fitted.curves.tolist())
+    write_curves(curves_file(folder, stem), fitted.curves.tolist())
+    if fitted.chains:
+        write_trajectories(folder / TRAJECTORIES, fitted.chains, columns, fitted.step)
 
 
 def _baseline_objective(objective: ObjectiveSettings) -> AeObjective:
@@ -147,14 +227,6 @@ def _columns(columns: Sequence[str] | None, inputs: npt.NDArray[np.float32]) -> 
             f"training: {len(columns)} column names for {inputs.shape[-1]} input columns"
         )
     return tuple(columns)
-
-
-def _checkpoint(folder: Path, stem: str) -> Path:
-    return folder / f"checkpoint_{stem}.safetensors"
-
-
-def _curves(folder: Path, stem: str) -> Path:
-    return folder / ("curves.csv" if stem == TEACHER else f"curves_{stem}.csv")
 
 
 @contextmanager

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import Energy, sample, trajectory
+from naetrigger.training.langevin import Energy, Trajectory, sample, trajectory
 from naetrigger.training.settings import Langevin
 
+Sampler = Callable[[Energy, Tensor, Langevin, torch.Generator], Tensor]
+"""What draws samples: `naetrigger.training.langevin.sample`, or something that watches it."""
 
-def monitored_sample(
-    energy: Energy, starts: Tensor, data: Tensor, chain: Langevin, generator: torch.Generator
-) -> tuple[Tensor, dict[str, float]]:
-    """Chain ends (B, F), and for the curves their greatest `feature_distance` from data (B, F);
-    with Metropolis also the `acceptance`.
-    """
-    metrics = {}
-    if chain.metropolis:
-        chains = trajectory(energy, starts, chain, generator)
-        ends = chains.positions[-1]
-        metrics["acceptance"] = chains.acceptance
-    else:
-        ends = sample(energy, starts, chain, generator)
-    metrics["feature_distance"] = feature_distances(data, ends).max().item()
-    return ends, metrics
+
+class Recorder:
+    """Samples as `sample` does, and keeps chains step by step: all, or those with Metropolis."""
+
+    def __init__(self, everything: bool = False) -> None:
+        self.everything = everything
+        self.chains: list[Trajectory] = []
+
+    def __call__(
+        self, energy: Energy, start: Tensor, chain: Langevin, generator: torch.Generator
+    ) -> Tensor:
+        """The ends, (B, F)."""
+        if not (self.everything or chain.metropolis):
+            return sample(energy, start, chain, generator)
+        self.chains.append(trajectory(energy, start, chain, generator))
+        return self.chains[-1].positions[-1]
+
+    def metrics(self, data: Tensor, ends: Tensor) -> dict[str, float]:
+        """For the curves: the greatest `feature_distance` of the ends from data, (B, F) both, and
+        of the last chain with Metropolis the `acceptance`.
+        """
+        metrics = {"feature_distance": feature_distances(data, ends).max().item()}
+        if self.chains:
+            metrics["acceptance"] = self.chains[-1].acceptance
+        return metrics
 
 
 def feature_distances(data: Tensor, samples: Tensor) -> Tensor:

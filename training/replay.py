@@ -37,10 +37,11 @@ class ReplayBuffer:
         fresh = fresh_starts(
             self.settings.start, (n, self.samples.shape[1]), self.chain, self.samples, generator
         )
-        replayed = torch.rand(n, generator=generator) < self.settings.ratio
+        device = self.samples.device
+        replayed = torch.rand(n, generator=generator, device=device) < self.settings.ratio
         if len(self) == 0:
             return fresh
-        rows = torch.randint(len(self), (n,), generator=generator)
+        rows = torch.randint(len(self), (n,), generator=generator, device=device)
         return torch.where(replayed.unsqueeze(1), self.samples[rows], fresh)
 
     def push(self, samples: Tensor) -> None:
@@ -48,7 +49,8 @@ class ReplayBuffer:
         size = self.settings.size
         first = int(self.pushed)
         kept = samples.detach()[-size:]
-        rows = (torch.arange(len(kept)) + first + len(samples) - len(kept)) % size
+        count = torch.arange(len(kept), device=kept.device)
+        rows = (count + first + len(samples) - len(kept)) % size
         self.samples[rows] = kept
         self.pushed += len(samples)
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.training.processes import Processes
 
 for _library in ("JAX", "CUPY", "TENSORFLOW"):  # POT imports whatever it finds: seconds, unused
     os.environ.setdefault(f"POT_BACKEND_DISABLE_{_library}", "1")
@@ -44,6 +45,24 @@ def wasserstein2_squared(
     mass = torch.from_numpy(plan[rows, columns]).to(x)
     i, j = torch.from_numpy(rows).to(x.device), torch.from_numpy(columns).to(x.device)
     return torch.dot(mass, (x[i] - y[j]).square().sum(dim=1))
+
+
+def joint_wasserstein2_squared(
+    x: Tensor, y: Tensor, everyones_y: Tensor, processes: Processes
+) -> Tensor:
+    """W2^2 of what all processes have together, x (B, F) and y (B, F) being this one's share.
+
+    everyones_y : (size * B, F), y of all by rank. The value is the same in all processes; the
+    gradient reaches this one's y alone, times `size`: averaged over processes, as gradients of
+    weights are, it is that of the joint distance. (The mean of the shares' own distances would
+    be another loss: with fewer samples W2^2 is larger, the more so the more features there are.)
+    """
+    if processes.size == 1:
+        return wasserstein2_squared(x, y)
+    first = processes.rank * len(y)
+    samples = torch.cat([everyones_y[:first], y, everyones_y[first + len(y) :]])
+    distance = wasserstein2_squared(processes.joined(x), samples)
+    return distance.detach() + processes.size * (distance - distance.detach())
 
 
 def _assignment(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.int64] | None:

@@ -21,20 +21,21 @@ def ensemble_figure(name: str, style: Style, entries: Sequence[EnsembleAuc]) -> 
             own = [entry for entry in entries if entry.model == model]
             offset = 0.22 - 0.44 * i / max(len(models) - 1, 1)
             rows = [offset - signals.index(entry.signal) for entry in own]
-            look = {"marker": MARKERS[i % len(MARKERS)], "color": COLOURS[i % len(COLOURS)]}
+            colour = COLOURS[i % len(COLOURS)]
             axes.errorbar(
                 [entry.mean for entry in own],
                 rows,
                 xerr=[entry.deviation or 0.0 for entry in own],
                 linestyle="none",
+                marker=MARKERS[i % len(MARKERS)],
+                color=colour,
                 markersize=8,
                 markerfacecolor="white",
                 capsize=4,
                 label=model,
-                **look,
             )
             for entry, row in zip(own, rows, strict=True):
-                axes.plot(entry.values, [row] * len(entry.values), "|", color=look["color"], ms=9)
+                axes.plot(entry.values, [row] * len(entry.values), "|", color=colour, ms=9)
         for row in range(len(signals) - 1):
             axes.axhline(-row - 0.5, color="0.85", linewidth=0.8)
         axes.set_yticks([-i for i in range(len(signals))], signals)

@@ -9,7 +9,7 @@ from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from naetrigger.training.langevin import sample
-from naetrigger.training.monitor import feature_distances, monitored_sample
+from naetrigger.training.monitor import Recorder, feature_distances
 from naetrigger.training.settings import Langevin
 
 
@@ -37,7 +37,9 @@ def test_the_ends_are_those_of_sample(metropolis: bool) -> None:
     chain = Langevin(metropolis=metropolis, boundary="none", noise=0.8, temperature=1.0)
     x = torch.randn(40, 2, generator=torch.Generator().manual_seed(1))
     g, h = (torch.Generator().manual_seed(2) for _ in range(2))
-    ends, metrics = monitored_sample(quadratic, x, x, chain, g)
+    recorder = Recorder()
+    ends = recorder(quadratic, x, chain, g)
+    metrics = recorder.metrics(x, ends)
     assert torch.equal(ends, sample(quadratic, x, chain, h))
     assert metrics["feature_distance"] == feature_distances(x, ends).max().item()
     assert ("acceptance" in metrics) == metropolis

@@ -13,6 +13,7 @@ from naetrigger.training.models.scalar import ScalarEnergy
 from naetrigger.training.objectives.divergence import stop_if_diverged
 from naetrigger.training.objectives.objective import State, StepResult
 from naetrigger.training.settings import ContrastBase
+from naetrigger.training.temperature import temperature_term
 
 
 def contrast(
@@ -26,4 +27,5 @@ def contrast(
     if isinstance(model, ScalarEnergy):
         brake = brake + positives.square().mean()
     metrics = {"positive_energy": positive.item(), "negative_energy": negative.item()}
-    return StepResult(positive - negative + settings.gamma * brake, metrics)
+    loss = positive - negative + settings.gamma * brake
+    return StepResult(loss + temperature_term(positive, negative, state.modules), metrics)

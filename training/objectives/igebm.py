@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import sample
+from naetrigger.training.langevin import Trajectory, sample
 from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
-from naetrigger.training.monitor import monitored_sample
+from naetrigger.training.monitor import Recorder, Sampler
 from naetrigger.training.objectives.contrast import contrast
 from naetrigger.training.objectives.divergence import watched
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
@@ -46,11 +46,17 @@ class Igebm(Objective[IgebmObjective, ScalarEnergy]):
     def validate(
         self, model: ScalarEnergy, batch: Tensor, state: State, generator: torch.Generator
     ) -> Validation:
-        starts = state.buffers["inputs"].starts(len(batch), generator)
-        negatives, metrics = monitored_sample(
-            model.energy, starts, batch, self.settings.chain, generator
-        )
-        return Validation(wasserstein2_squared(batch, negatives).item(), metrics)
+        recorder = Recorder()
+        negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
+        distance = wasserstein2_squared(batch, negatives).item()
+        return Validation(distance, recorder.metrics(batch, negatives))
+
+    def chains(
+        self, model: ScalarEnergy, batch: Tensor, state: State, generator: torch.Generator
+    ) -> list[Trajectory]:
+        recorder = Recorder(everything=True)
+        self._negatives(model, batch, state, generator, store=False, draw=recorder)
+        return recorder.chains
 
     def _negatives(
         self,
@@ -59,10 +65,11 @@ class Igebm(Objective[IgebmObjective, ScalarEnergy]):
         state: State,
         generator: torch.Generator,
         store: bool,
+        draw: Sampler = sample,
     ) -> Tensor:
         buffer = state.buffers["inputs"]
         starts = buffer.starts(len(batch), generator)
-        ends = sample(model.energy, starts, self.settings.chain, generator)
+        ends = draw(model.energy, starts, self.settings.chain, generator)
         if store:
             buffer.push(ends)
         return ends

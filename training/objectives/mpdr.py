@@ -18,24 +18,25 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import sample
+from naetrigger.training.langevin import Trajectory, sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
-from naetrigger.training.monitor import feature_distances
+from naetrigger.training.monitor import Recorder, Sampler
 from naetrigger.training.objectives.contrast import contrast
 from naetrigger.training.objectives.divergence import watched
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.settings import ModelSettings, MpdrObjective
+from naetrigger.training.temperature import learned_temperature, tempered
 from naetrigger.training.transport import wasserstein2_squared
 
 
 class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
     """Criterion: W2^2 between validation events and what is recovered from them."""
 
-    def network(
     draws_negatives = True
 
+    def network(
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
     ) -> Autoencoder | ScalarEnergy:
         make = build_model if self.settings.score == "reconstruction" else scalar_energy
@@ -48,7 +49,9 @@ class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
         )
         manifold = build_model(settings, model.n_inputs, generator)
         state = watched(self.settings)
-        state.modules["manifold"] = manifold.to(next(model.parameters()))
+        like = next(model.parameters())
+        state.modules["manifold"] = manifold.to(like)
+        state.modules |= learned_temperature(self.settings.chain, like)
         return state
 
     def learning_rate(self, step: int) -> float:
@@ -81,10 +84,21 @@ class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
     ) -> Validation:
         if state.step <= self.settings.pretrain_steps:
             return Validation(None, {})
-        negatives = self._negatives(model, batch, state, generator, store=False)
-        far = feature_distances(batch, negatives).max().item()
+        recorder = Recorder()
+        negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
         distance = wasserstein2_squared(batch, negatives).item()
-        return Validation(distance, {"feature_distance": far})
+        return Validation(distance, recorder.metrics(batch, negatives))
+
+    def chains(
+        self,
+        model: Autoencoder | ScalarEnergy,
+        batch: Tensor,
+        state: State,
+        generator: torch.Generator,
+    ) -> list[Trajectory]:
+        recorder = Recorder(everything=True)
+        self._negatives(model, batch, state, generator, store=False, draw=recorder)
+        return recorder.chains
 
     def _negatives(
         self,
@@ -93,6 +107,7 @@ class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
         state: State,
         generator: torch.Generator,
         store: bool,
+        draw: Sampler = sample,
     ) -> Tensor:
         del store
         s, manifold = self.settings, _manifold(state)
@@ -105,12 +120,14 @@ class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
             diffused = torch.nn.functional.normalize(z + noise * eps, dim=1)
         hold = s.recovery_weight * s.chain.temperature / (2 * noise.squeeze(1).square())
 
+        own = tempered(model.energy, s.chain, state.modules)
+
         def energy(y: Tensor) -> Tensor:
             away = (manifold.encode(y) - diffused).square().sum(dim=1)
-            return model.energy(y) + hold * away
+            return own(y) + hold * away
 
-        latent = sample(lambda z: energy(manifold.decode(z)), diffused, s.latent_chain, generator)
-        return sample(energy, manifold.decode(latent), s.chain, generator)
+        latent = draw(lambda z: energy(manifold.decode(z)), diffused, s.latent_chain, generator)
+        return draw(energy, manifold.decode(latent), s.chain, generator)
 
 
 def _manifold(state: State) -> Autoencoder:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import sample
+from naetrigger.training.langevin import Trajectory, sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
-from naetrigger.training.monitor import feature_distances
+from naetrigger.training.monitor import Recorder, Sampler
 from naetrigger.training.objectives.divergence import stop_if_diverged, watched
 from naetrigger.training.objectives.objective import (
     Objective,
@@ -29,16 +29,18 @@ from naetrigger.training.objectives.objective import (
 )
 from naetrigger.training.replay import ReplayBuffer
 from naetrigger.training.settings import ModelSettings, NaeObjective
+from naetrigger.training.temperature import learned_temperature, temperature_term, tempered
+from naetrigger.training.transport import wasserstein2_squared
 
 
 @dataclass(frozen=True)
 class Nae(Objective[NaeObjective, Autoencoder]):
     """Criterion: |E+ - E-| on validation events, which is zero where model and data agree."""
 
-    def network(
-        self, model: ModelSettings, n_inputs: int, generator: torch.Generator
     draws_negatives = True
 
+    def network(
+        self, model: ModelSettings, n_inputs: int, generator: torch.Generator
     ) -> Autoencoder:
         return build_model(model, n_inputs, generator)
 
@@ -47,6 +49,7 @@ class Nae(Objective[NaeObjective, Autoencoder]):
         s = self.settings
         like = next(model.parameters())
         state = watched(s)
+        state.modules |= learned_temperature(s.chain, like)
         if s.negatives == "pcd":
             state.buffers["inputs"] = ReplayBuffer(s.replay, s.chain, model.n_inputs, like)
         elif s.negatives == "omi":
@@ -71,6 +74,7 @@ class Nae(Objective[NaeObjective, Autoencoder]):
         negative = energies.mean()
         stop_if_diverged(s, state, negative.item())
         loss = loss - negative + s.gamma * energies.square().mean()
+        loss = loss + temperature_term(positive, negative, state.modules)
         metrics = {"positive_energy": positive.item(), "negative_energy": negative.item()}
         return StepResult(loss, metrics)
 
@@ -79,10 +83,19 @@ class Nae(Objective[NaeObjective, Autoencoder]):
     ) -> Validation:
         if state.step <= self.settings.pretrain_steps:
             return Validation(None, {})
-        negatives = self._negatives(model, batch, state, generator, store=False)
+        recorder = Recorder()
+        negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
         gap = model.scores(batch).mean() - model.scores(negatives).mean()
-        far = feature_distances(batch, negatives).max().item()
-        return Validation(abs(gap.item()), {"feature_distance": far})
+        metrics = recorder.metrics(batch, negatives)
+        metrics["distance"] = wasserstein2_squared(batch, negatives).item()
+        return Validation(abs(gap.item()), metrics)
+
+    def chains(
+        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
+    ) -> list[Trajectory]:
+        recorder = Recorder(everything=True)
+        self._negatives(model, batch, state, generator, store=False, draw=recorder)
+        return recorder.chains
 
     def _negatives(
         self,
@@ -91,18 +104,20 @@ class Nae(Objective[NaeObjective, Autoencoder]):
         state: State,
         generator: torch.Generator,
         store: bool,
+        draw: Sampler = sample,
     ) -> Tensor:
         s = self.settings
+        energy = tempered(model.energy, s.chain, state.modules)
         if s.negatives == "cd":
-            return sample(model.energy, batch, s.chain, generator)
+            return draw(energy, batch, s.chain, generator)
         if s.negatives == "pcd":
             buffer = state.buffers["inputs"]
-            ends = sample(model.energy, buffer.starts(len(batch), generator), s.chain, generator)
+            ends = draw(energy, buffer.starts(len(batch), generator), s.chain, generator)
             if store:
                 buffer.push(ends)
             return ends
         buffer = state.buffers["latents"]
-        latents = sample(
+        latents = draw(
             lambda z: model.energy(model.decode(z)),
             buffer.starts(len(batch), generator),
             s.latent_chain,
@@ -110,4 +125,4 @@ class Nae(Objective[NaeObjective, Autoencoder]):
         )
         if store:
             buffer.push(latents)
-        return sample(model.energy, model.decode(latents), s.chain, generator)
+        return draw(energy, model.decode(latents), s.chain, generator)

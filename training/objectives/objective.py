@@ -9,7 +9,9 @@ from typing import ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from naetrigger.training.langevin import Trajectory
 from naetrigger.training.models.energy_model import EnergyModel
+from naetrigger.training.processes import ALONE, Processes
 from naetrigger.training.replay import ReplayBuffer
 from naetrigger.training.settings import ModelSettings, ObjectiveBase
 
@@ -57,6 +59,8 @@ class State:
     windows: dict[str, Window] = field(default_factory=dict)
     modules: dict[str, nn.Module] = field(default_factory=dict)
     """Networks that are trained too, and that the score does not need."""
+    processes: Processes = ALONE
+    """Those that train together; each has a state of its own, but for the modules."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything but the step, by flat names."""
@@ -90,23 +94,23 @@ class Objective(ABC, Generic[S, M]):
     tests loop over it.
     """
 
+    draws_negatives: ClassVar[bool] = False
+    """Whether the loss compares the data with samples (see models/batch_norm.py)."""
+
     settings: S
 
     @abstractmethod
     def network(self, model: ModelSettings, n_inputs: int, generator: torch.Generator) -> M:
-    draws_negatives: ClassVar[bool] = False
-    """Whether the loss compares the data with samples (see models/batch_norm.py)."""
-
         """The network that scores, with fresh weights; all of it goes into the teacher's file."""
+
+    def check(self, events: Tensor, sample: str) -> None:
+        """InputError if training cannot take events (N, F) of `sample`, training or validation."""
+        del events, sample
 
     def start(self, model: M, generator: torch.Generator) -> State:
         """The state before the first step; here further networks get their fresh weights."""
         del model, generator
         return State()
-    def check(self, events: Tensor, sample: str) -> None:
-        """InputError if training cannot take events (N, F) of `sample`, training or validation."""
-        del events, sample
-
 
     def learning_rate(self, step: int) -> float:
         """The optimiser's step size in step `step` (from 0)."""
@@ -122,6 +126,15 @@ class Objective(ABC, Generic[S, M]):
         self, model: M, batch: Tensor, state: State, generator: torch.Generator
     ) -> Validation:
         """Judge the weights on validation events of shape (V, F); leaves `state` as it is."""
+
+    def chains(
+        self, model: M, batch: Tensor, state: State, generator: torch.Generator
+    ) -> list[Trajectory]:
+        """The chains that a validation on these events, (V, F), draws its negatives by, one after
+        the other; none where there are no chains. Leaves `state` as it is.
+        """
+        del model, batch, state, generator
+        return []
 
     def finish(self, model: M, inputs: Tensor) -> None:
         """Set, from the training events (N, F), what the chosen weights still need to score."""

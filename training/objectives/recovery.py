@@ -11,30 +11,33 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import sample
+from naetrigger.training.langevin import Trajectory, sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
-from naetrigger.training.monitor import feature_distances
+from naetrigger.training.monitor import Recorder, Sampler
 from naetrigger.training.objectives.contrast import contrast
 from naetrigger.training.objectives.divergence import watched
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.settings import ModelSettings, RecoveryObjective
+from naetrigger.training.temperature import learned_temperature, tempered
 from naetrigger.training.transport import wasserstein2_squared
 
 
 class Recovery(Objective[RecoveryObjective, Autoencoder]):
     """Criterion: W2^2 between validation events and what is recovered from their noisy copies."""
 
-    def network(
     draws_negatives = True
 
+    def network(
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
     ) -> Autoencoder:
         return build_model(model, n_inputs, generator)
 
     def start(self, model: Autoencoder, generator: torch.Generator) -> State:
-        del model, generator
-        return watched(self.settings)
+        del generator
+        state = watched(self.settings)
+        state.modules |= learned_temperature(self.settings.chain, next(model.parameters()))
+        return state
 
     def loss(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
@@ -45,10 +48,17 @@ class Recovery(Objective[RecoveryObjective, Autoencoder]):
     def validate(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
     ) -> Validation:
-        negatives = self._negatives(model, batch, state, generator, store=False)
-        far = feature_distances(batch, negatives).max().item()
+        recorder = Recorder()
+        negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
         distance = wasserstein2_squared(batch, negatives).item()
-        return Validation(distance, {"feature_distance": far})
+        return Validation(distance, recorder.metrics(batch, negatives))
+
+    def chains(
+        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
+    ) -> list[Trajectory]:
+        recorder = Recorder(everything=True)
+        self._negatives(model, batch, state, generator, store=False, draw=recorder)
+        return recorder.chains
 
     def _negatives(
         self,
@@ -57,14 +67,17 @@ class Recovery(Objective[RecoveryObjective, Autoencoder]):
         state: State,
         generator: torch.Generator,
         store: bool,
+        draw: Sampler = sample,
     ) -> Tensor:
-        del state, store
+        del store
         s = self.settings
         eps = torch.randn(batch.shape, generator=generator, dtype=batch.dtype, device=batch.device)
         noisy = batch + s.perturbation * eps
         hold = s.chain.temperature / (2 * s.perturbation**2)  # T is divided by in the chain
 
-        def energy(y: Tensor) -> Tensor:
-            return model.energy(y) + hold * (y - noisy).square().sum(dim=1)
+        own = tempered(model.energy, s.chain, state.modules)
 
-        return sample(energy, noisy, s.chain, generator)
+        def energy(y: Tensor) -> Tensor:
+            return own(y) + hold * (y - noisy).square().sum(dim=1)
+
+        return draw(energy, noisy, s.chain, generator)

@@ -12,23 +12,24 @@ import torch
 from torch import Tensor
 
 from naetrigger.contracts.errors import TrainingDiverged
-from naetrigger.training.langevin import differentiable_sample
+from naetrigger.training.langevin import Trajectory, differentiable_sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
-from naetrigger.training.monitor import monitored_sample
+from naetrigger.training.monitor import Recorder, Sampler
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.replay import ReplayBuffer
 from naetrigger.training.settings import ModelSettings, WnaeObjective
-from naetrigger.training.transport import wasserstein2_squared
+from naetrigger.training.temperature import learned_temperature, tempered
+from naetrigger.training.transport import joint_wasserstein2_squared, wasserstein2_squared
 
 
 @dataclass(frozen=True)
 class Wnae(Objective[WnaeObjective, Autoencoder]):
     """Criterion: the same distance, between validation events and chains out of the buffer."""
 
-    def network(
     draws_negatives = True
 
+    def network(
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
     ) -> Autoencoder:
         return build_model(model, n_inputs, generator)
@@ -37,16 +38,17 @@ class Wnae(Objective[WnaeObjective, Autoencoder]):
         del generator
         s = self.settings
         buffer = ReplayBuffer(s.replay, s.chain, model.n_inputs, next(model.parameters()))
-        return State(buffers={"inputs": buffer})
+        modules = learned_temperature(s.chain, next(model.parameters()))
+        return State(buffers={"inputs": buffer}, modules=modules)
 
     def loss(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
     ) -> StepResult:
-        buffer = state.buffers["inputs"]
-        starts = buffer.starts(len(batch), generator)
-        negatives = differentiable_sample(model.energy, starts, self.settings.chain, generator)
-        distance = _distance(batch, negatives, state)
-        buffer.push(negatives)
+        negatives = self._samples(model, batch, state, generator, differentiable_sample)
+        everyones = state.processes.joined(negatives)
+        _require_finite(everyones, state)
+        distance = joint_wasserstein2_squared(batch, negatives, everyones, state.processes)
+        state.buffers["inputs"].push(negatives)
         metrics = {
             "distance": distance.item(),
             "positive_energy": model.scores(batch).mean().item(),
@@ -57,18 +59,36 @@ class Wnae(Objective[WnaeObjective, Autoencoder]):
     def validate(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
     ) -> Validation:
+        recorder = Recorder()
+        negatives = self._samples(model, batch, state, generator, recorder)
+        _require_finite(negatives, state)
+        distance = wasserstein2_squared(batch, negatives).item()
+        return Validation(distance, recorder.metrics(batch, negatives))
+
+    def chains(
+        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
+    ) -> list[Trajectory]:
+        recorder = Recorder(everything=True)
+        self._samples(model, batch, state, generator, recorder)
+        return recorder.chains
+
+    def _samples(
+        self,
+        model: Autoencoder,
+        batch: Tensor,
+        state: State,
+        generator: torch.Generator,
+        draw: Sampler,
+    ) -> Tensor:
+        chain = self.settings.chain
         starts = state.buffers["inputs"].starts(len(batch), generator)
-        negatives, metrics = monitored_sample(
-            model.energy, starts, batch, self.settings.chain, generator
-        )
-        return Validation(_distance(batch, negatives, state).item(), metrics)
+        return draw(tempered(model.energy, chain, state.modules), starts, chain, generator)
 
 
-def _distance(batch: Tensor, negatives: Tensor, state: State) -> Tensor:
+def _require_finite(negatives: Tensor, state: State) -> None:
     if not torch.isfinite(negatives).all():
         raise TrainingDiverged(
             f"wnae: step {state.step}: chains gave NaN or infinite samples. Lower "
             "objective.learning_rate or objective.chain.step_size, or set a "
             "objective.chain.gradient_clip or a boundary"
         )
-    return wasserstein2_squared(batch, negatives)

@@ -9,7 +9,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from naetrigger.contracts.settings import Settings
 from naetrigger.training.settings.chains import Langevin, Replay
 from naetrigger.training.settings.distance import (
     MahalanobisObjective,
@@ -30,7 +29,7 @@ from naetrigger.training.settings.likelihood import (
 )
 from naetrigger.training.settings.model import ModelSettings
 from naetrigger.training.settings.objective import ObjectiveBase
-from naetrigger.training.settings.options import EnsembleSettings
+from naetrigger.training.settings.options import EnsembleSettings, TrainingOptions
 from naetrigger.training.settings.reconstruction import (
     AeObjective,
     DaeObjective,
@@ -62,6 +61,7 @@ __all__ = [
     "RecoveryObjective",
     "RelativeMahalanobisObjective",
     "Replay",
+    "TrainingOptions",
     "TrainingSettings",
     "VaeObjective",
     "WaeObjective",
@@ -89,7 +89,7 @@ AnyObjective = (
 ObjectiveSettings = Annotated[AnyObjective, Field(discriminator="name")]
 
 
-class TrainingSettings(Settings):
+class TrainingSettings(TrainingOptions):
     """All of a training."""
 
     model: ModelSettings = ModelSettings()
@@ -100,6 +100,3 @@ class TrainingSettings(Settings):
 
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of everything random."""
-
-    threads: int = Field(1, ge=1)
-    """Threads of torch; one is fastest for small networks, and part of what makes runs equal."""

@@ -29,6 +29,9 @@ class Langevin(Settings):
     temperature: float = Field(0.05, gt=0, allow_inf_nan=False)
     """T in exp(-E/T)."""
 
+    temperature_learning_rate: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Step of AdamW for log T, which then starts at `temperature` and is learned; none: T stays."""
+
     final_noise: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Noise of the last step, reached by equal factors from `noise`; none: it stays."""
 
@@ -85,6 +88,10 @@ class Langevin(Settings):
             raise ValueError("noise = 0 needs a step_size and goes without metropolis")
         if self.noise == 0 and self.final_noise is not None:
             raise ValueError("final_noise is reached by factors, so noise must be > 0")
+        if self.temperature_learning_rate is not None and self.final_temperature is not None:
+            raise ValueError(
+                "temperature_learning_rate: a learned temperature has no final_temperature"
+            )
         if self.metropolis and self.annealed:
             raise ValueError("metropolis keeps one density: leave out final_noise and temperature")
         if self.metropolis and self.boundary == "clip":
@@ -95,6 +102,12 @@ class Langevin(Settings):
         if self.spherical and self.boundary != "none" and not (low <= -1 and high >= 1):
             raise ValueError("a spherical chain needs bounds that hold the unit sphere, or 'none'")
         return self
+
+
+def require_fixed_temperature(chain: Langevin, name: str, why: str) -> None:
+    """ValueError if the temperature of a chain is to be learned where that means nothing."""
+    if chain.temperature_learning_rate is not None:
+        raise ValueError(f"{name}.temperature_learning_rate: must be null, because {why}")
 
 
 class Replay(Settings):

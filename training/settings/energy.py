@@ -7,10 +7,12 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from naetrigger.training.settings.chains import Langevin, Replay
+from naetrigger.training.settings.chains import Langevin, Replay, require_fixed_temperature
 from naetrigger.training.settings.objective import ObjectiveBase
 
 SCALAR = "the energy is a network's only output, not an autoencoder's error"
+PROPOSES = "the latent chain only finds where the visible one starts: no loss depends on its T"
+FREE_SCALE = "a scalar network learns any scale of E itself, and E/T is all that counts"
 
 
 class ContrastBase(ObjectiveBase):
@@ -60,6 +62,11 @@ class NaeObjective(ContrastBase):
     replay: Replay = Replay()
     """The buffer: of samples (pcd) or of latents (omi)."""
 
+    @model_validator(mode="after")
+    def _latent_temperature(self) -> Self:
+        require_fixed_temperature(self.latent_chain, "latent_chain", PROPOSES)
+        return self
+
 
 class WnaeObjective(ObjectiveBase):
     """Wasserstein normalized autoencoder (CMS-PAS-MLG-24-002): W2^2 of data and samples."""
@@ -90,6 +97,11 @@ class IgebmObjective(ContrastBase):
 
     replay: Replay = Replay()
     """The buffer in which chains go on from step to step."""
+
+    @model_validator(mode="after")
+    def _free_scale(self) -> Self:
+        require_fixed_temperature(self.chain, "chain", FREE_SCALE)
+        return self
 
 
 class RecoveryObjective(ContrastBase):
@@ -144,4 +156,7 @@ class MpdrObjective(ContrastBase):
             raise ValueError(f"perturbation must be finite with low <= high, got {low}, {high}")
         if not self.latent_chain.spherical:
             raise ValueError("latent_chain.spherical must be true: latents are on a sphere")
+        require_fixed_temperature(self.latent_chain, "latent_chain", PROPOSES)
+        if self.score == "network":
+            require_fixed_temperature(self.chain, "chain", FREE_SCALE)
         return self

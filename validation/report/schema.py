@@ -185,7 +185,7 @@ class EnsembleAuc(Entry):
     """teacher, or the name of a baseline that was trained beside it."""
     values: tuple[float, ...]
     """One a seed, on the same test sample."""
-    mean: float | None
+    mean: float
     deviation: float | None
     """Standard deviation over seeds (n - 1): what another seed may give."""
     error: float | None

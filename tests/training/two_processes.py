@@ -1,0 +1,158 @@
+"""What two processes do for test_processes.py: torchrun ... two_processes.py FOLDER.
+
+Each writes FOLDER/RANK.safetensors (weights and gradients) and FOLDER/RANK.json (what it saw).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from naetrigger.contracts.errors import TrainingDiverged
+from naetrigger.contracts.progress import Silent
+from naetrigger.training.batches import Batches, batches
+from naetrigger.training.checkpoint import tensor_bytes
+from naetrigger.training.fit import fit
+from naetrigger.training.processes import Processes, part, together
+from naetrigger.training.run import Run
+from naetrigger.training.settings import (
+    AnyObjective,
+    Langevin,
+    ModelSettings,
+    MpdrObjective,
+    NaeObjective,
+    Replay,
+    TrainingSettings,
+    WnaeObjective,
+)
+
+MODEL = ModelSettings(hidden=(8,), latent=2)
+CHAIN = Langevin(steps=3)
+COMMON = {
+    "steps": 12,
+    "batch_size": 16,
+    "validate_every": 4,
+    "validation_size": 20,
+    "smoothing": 2,
+    "checkpoint_every": 5,
+}
+OBJECTIVES: dict[str, AnyObjective] = {
+    "wnae": WnaeObjective(
+        **COMMON,
+        chain=CHAIN.model_copy(update={"temperature_learning_rate": 0.01}),
+        replay=Replay(size=50),
+        baseline_steps=0,
+    ),
+    "nae": NaeObjective(
+        **COMMON,
+        negatives="pcd",
+        pretrain_steps=2,
+        chain=CHAIN,
+        replay=Replay(size=50),
+        divergence_window=10,
+    ),
+    "mpdr": MpdrObjective(**COMMON, pretrain_steps=3, chain=CHAIN, divergence_window=10),
+}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+class KillAt(Silent):
+    """Ends the training when so many steps are done."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def update(self, done: int, **values: float) -> None:
+        if done == self.step:
+            raise Killed
+
+
+def settings_of(objective: AnyObjective) -> TrainingSettings:
+    return TrainingSettings(model=MODEL, objective=objective, seed=3)
+
+
+def data_of(objective: AnyObjective) -> Batches:
+    g = torch.Generator().manual_seed(1)
+    x, y = (torch.randn(n, 4, generator=g).numpy() for n in (200, 60))
+    names = tuple("abcd")
+    return batches(settings_of(objective), x, y, None, None, names)
+
+
+def run_of(objective: AnyObjective, processes: Processes) -> Run:
+    return Run("teacher", settings_of(objective), objective, data_of(objective), processes)
+
+
+def main(folder: Path) -> None:
+    """All that is asked for, in both processes alike."""
+    torch.set_num_threads(1)
+    processes = together()
+    tensors: dict[str, torch.Tensor] = {}
+    seen: dict[str, object] = {}
+    for name, objective in OBJECTIVES.items():
+        run = run_of(objective, processes)
+        shown = run.advance()
+        seen[f"{name} loss"] = shown["loss"]
+        for i, parameter in enumerate(run.model.parameters()):
+            if parameter.grad is not None:
+                tensors[f"{name} gradient {i}"] = parameter.grad.clone()
+        while run.state.step < 8:
+            run.advance()
+        tensors |= {f"{name} {k}": v.clone() for k, v in run.model.state_dict().items()}
+        tensors |= {f"{name} own {k}": v for k, v in run.state.tensors().items()}
+        seen[f"{name} rows"] = run.rows
+        seen[f"{name} best"] = [run.best_step, run.best_value]
+    seen["resumed"] = resumed(folder, processes)
+    seen["diverged"] = diverged(processes)
+    seen["bytes"] = [
+        processes.from_first(b"from 0" if processes.leads else b"").decode(),
+        [c.decode() for c in processes.to_first(b"x" * (processes.rank + 1))],
+    ]
+    part()
+    (folder / f"{processes.rank}.safetensors").write_bytes(tensor_bytes(tensors))
+    (folder / f"{processes.rank}.json").write_text(json.dumps(seen))
+
+
+def resumed(folder: Path, processes: Processes) -> bool:
+    """Whether a training killed twice ends like one that was not; leaves a checkpoint behind."""
+    objective = OBJECTIVES["wnae"]
+
+    def fitted(name: str, progress: Silent) -> dict[str, torch.Tensor]:
+        place = folder / name if processes.leads else None
+        if place is not None:
+            place.mkdir(exist_ok=True)
+        data = data_of(objective)
+        done = fit("teacher", settings_of(objective), objective, data, place, progress, processes)
+        curves = {"curves": torch.from_numpy(done.curves)}
+        return {**done.model.state_dict(), **curves}
+
+    whole = fitted("whole", Silent())
+    for step in (4, 8):  # before and after the first checkpoint
+        try:
+            fitted("cut", KillAt(step))
+        except Killed:
+            continue
+    cut = fitted("cut", Silent())
+    return all(torch.equal(torch.nan_to_num(whole[k]), torch.nan_to_num(cut[k])) for k in whole)
+
+
+def diverged(processes: Processes) -> str:
+    """What is raised where one process alone diverges."""
+    run = run_of(OBJECTIVES["nae"], processes)
+    if processes.rank == 1:
+        run.state.windows["negative_energy"].values.fill_(-1e6)
+        run.state.windows["negative_energy"].pushed.fill_(10)
+    try:
+        while True:
+            run.advance()
+    except TrainingDiverged as error:
+        return str(error)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
