@@ -22,7 +22,7 @@ demo: .venv/.installed-run
 	$(BIN)/naetrigger run jets-quickstart --out runs/demo
 
 test: lint
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --cov=naetrigger --cov-report=term:skip-covered \
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal --cov=naetrigger --cov-report=term:skip-covered \
 		--cov-fail-under=85
 
 lint: .venv/.installed-dev

@@ -16,6 +16,23 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("naetrigger", deadline=None)  # a busy machine is no failure
 settings.load_profile("naetrigger")
 
+THE_WHOLE_RUN = "finished_run"  # the fixture that takes longest, made once for all workers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One test of the whole run first, to make it; the others last, when it is there.
+
+    Workers share the tests by halves from the ends, so that none waits for another's run.
+    """
+    first: list[pytest.Item] = []
+    last: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        uses_it = THE_WHOLE_RUN in getattr(item, "fixturenames", ())
+        (last if first and uses_it else first if uses_it else others).append(item)
+    items[:] = [*first, *others, *last]
+
+
 LEFT_OUT = ("gpu", "vendor", "ghdl", "browser")
 
 

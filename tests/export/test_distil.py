@@ -19,7 +19,7 @@ from naetrigger.export.student_settings import LayerBits, Loss, StudentSettings
 from naetrigger.export.student_task import StudentTask
 
 COARSE = StudentSettings(
-    weight_bits=4, bias_bits=6, activation_bits=4, latent_bits=6, epochs=25, batch_size=128
+    weight_bits=4, bias_bits=6, activation_bits=4, latent_bits=6, epochs=12, batch_size=128
 )
 
 

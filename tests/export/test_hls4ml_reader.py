@@ -7,6 +7,7 @@ the score's accumulators, and the Keras it looks at), which is why no target is 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.export.qkeras_student import keras_graph, libraries
 from naetrigger.export.student import SCORE
+from tests.quick_compiler import quick_compiler
 
 
 @contextlib.contextmanager
@@ -56,8 +58,13 @@ def precisions(network: FixedPointNetwork, config: dict[str, Any]) -> dict[str, 
 
 @pytest.mark.parametrize("trained", ["distil"], indirect=True)
 @pytest.mark.slow
-def test_reader_of_the_keras_model_equals_network(trained: Any, tmp_path: Path) -> None:
+def test_reader_of_the_keras_model_equals_network(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import hls4ml
+
+    quick = quick_compiler(tmp_path).parent
+    monkeypatch.setenv("PATH", str(quick), prepend=os.pathsep)
 
     student, network = trained.report.student, trained.report.network
     x, tensors = keras_graph(student.on_grid)

