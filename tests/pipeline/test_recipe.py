@@ -215,6 +215,7 @@ def test_a_score_that_cannot_go_to_hardware_is_refused_before_training(
     objective: str, model: str, mode: str, said: str
 ) -> None:
     options = [f"objective={objective}", f"model={model}", f"student.mode={mode}"]
+    options.append("data.flatten=null")  # which wants objective.use_weights
     with pytest.raises(RecipeError, match=f"student.mode: {mode} cannot follow.*{said}"):
         load_recipe("jets-quickstart", options)
     options[2] = "student.mode=regress"
