@@ -135,3 +135,15 @@ def test_other_energies_are_left_to_autograd() -> None:
     model = model_of(torch.float64)
     model.encoder = nn.Sequential(nn.Linear(5, 3), nn.Dropout())
     assert supports(model.energy, chain) is None
+
+
+@pytest.mark.parametrize("layer", [0, 1, -1])
+@pytest.mark.parametrize("name", ["none", "clip"])
+def test_a_unit_that_is_not_a_number_shows_in_ends_and_gradients(name: str, layer: int) -> None:
+    model, start = model_of(torch.float32), start_of(torch.float32)
+    with torch.no_grad():
+        model.layers[layer].linear.bias[1] = torch.nan
+    for fast in (True, False):
+        x, gradients = ends(model, CHAINS[name], start, fast)
+        assert x.isnan().any(dim=1).all()
+        assert any(gradient.isnan().any() for gradient in gradients)

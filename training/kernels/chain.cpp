@@ -96,9 +96,10 @@ void linear(const Real *w, const Real *b, int out, int in, const Vec *x, Vec *y)
   for (; o < out; o++) some_outputs<1>(w + o * in, b ? b + o : nullptr, in, x, y + o * VECS);
 }
 
+// A gate that is not a number lets through, so that NaN stays NaN as it does in torch.
 inline Vec where_positive(Vec value, Vec gate) {
   Vec zero = {};
-  return gate > zero ? value : zero;
+  return gate <= zero ? zero : value;
 }
 
 inline void through_relu(const Layer &layer, const Vec *value, const Vec *gate, Vec *to) {
