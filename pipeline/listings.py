@@ -18,6 +18,8 @@ from naetrigger.training.settings import ObjectiveBase, ObjectiveSettings
 from naetrigger.training.simulate.processes import PROCESSES
 
 Rows = list[tuple[str, str]]
+Listing = list[dict[str, str]]
+"""Rows, each with the same columns, the first of which is `name`."""
 
 ANY_SEMIVISIBLE = "svj?_MASS_rNN"
 ANY_SEMIVISIBLE_MEANS = "any other mediator mass, 500 to 5000 GeV, and NN = ten times r_inv"
@@ -35,20 +37,20 @@ def _inputs() -> Rows:
     return [(name, load_input_spec(name).description) for name in input_spec_names()]
 
 
-def _objectives() -> Rows:
-    union = typing.get_args(typing.get_args(ObjectiveSettings)[0])
+def _objectives() -> Listing:
+    """A row for each score of each objective."""
+    kinds: list[type[ObjectiveBase]] = [*typing.get_args(typing.get_args(ObjectiveSettings)[0])]
     return [
-        (kind.model_fields["name"].default, f"{_first_line(kind.__doc__)} {_offers(kind)}")
-        for kind in union
+        {
+            "name": kind.model_fields["name"].default,
+            "score": score,
+            "hardware": "by regression" if obstacle else "yes",
+            "source": kind.source,
+            "description": _first_line(kind.__doc__),
+        }
+        for kind in kinds
+        for score, obstacle in kind.offers.items()
     ]
-
-
-def _offers(kind: type[ObjectiveBase]) -> str:
-    """Its scores, and how each reaches the hardware."""
-    ways = (
-        f"{s}: {'by regression alone' if why else 'hardware'}" for s, why in kind.offers.items()
-    )
-    return f"[{'; '.join(ways)}]"
 
 
 def _engines() -> Rows:
@@ -81,16 +83,20 @@ def _signals() -> Rows:
     return [(name, f"{said} [{', '.join(samples[name])}]") for name, said in described.items()]
 
 
-LISTINGS: dict[str, Callable[[], Rows]] = {
-    "recipes": _recipes,
-    "boards": _boards,
-    "inputs": _inputs,
+def _described(rows: Callable[[], Rows]) -> Callable[[], Listing]:
+    return lambda: [{"name": name, "description": said} for name, said in rows()]
+
+
+LISTINGS: dict[str, Callable[[], Listing]] = {
+    "recipes": _described(_recipes),
+    "boards": _described(_boards),
+    "inputs": _described(_inputs),
     "objectives": _objectives,
-    "engines": _engines,
-    "scores": _scores,
-    "samples": _samples,
-    "processes": _processes,
-    "signals": _signals,
+    "engines": _described(_engines),
+    "scores": _described(_scores),
+    "samples": _described(_samples),
+    "processes": _described(_processes),
+    "signals": _described(_signals),
 }
 
 

@@ -27,7 +27,9 @@ class _Distance(ObjectiveBase):
 
 
 class MahalanobisObjective(_Distance):
-    """Mahalanobis distance of latents or inputs from the background's mean (Lee et al. 2018)."""
+    """Mahalanobis distance of latents or inputs from the background's mean."""
+
+    source = "arXiv:1807.03888"
 
     offers: ClassVar[Mapping[str, str]] = {"latent": "", "inputs": ""}
 
@@ -36,7 +38,9 @@ class MahalanobisObjective(_Distance):
 
 
 class RelativeMahalanobisObjective(_Distance):
-    """Distance from the nearest class, less that from all classes together (Ren et al. 2021)."""
+    """Distance from the nearest class, less that from all classes together."""
+
+    source = "arXiv:2106.09022"
 
     offers: ClassVar[Mapping[str, str]] = {"latent": _LEAST, "inputs": _LEAST}
 

@@ -36,7 +36,9 @@ class ContrastBase(ObjectiveBase):
 
 
 class NaeObjective(ContrastBase):
-    """Normalized autoencoder (Yoon et al., arXiv:2105.05735): E+ - E- with a brake on E-."""
+    """Normalized autoencoder: E+ - E- with a brake on E-."""
+
+    source = "arXiv:2105.05735"
 
     name: Literal["nae"] = "nae"
     """Which objective this is."""
@@ -69,7 +71,9 @@ class NaeObjective(ContrastBase):
 
 
 class WnaeObjective(ObjectiveBase):
-    """Wasserstein normalized autoencoder (CMS-PAS-MLG-24-002): W2^2 of data and samples."""
+    """Wasserstein normalized autoencoder: W2^2 of data and samples."""
+
+    source = "CMS-PAS-MLG-24-002"
 
     name: Literal["wnae"] = "wnae"
     """Which objective this is."""
@@ -88,7 +92,9 @@ class WnaeObjective(ObjectiveBase):
 
 
 class IgebmObjective(ContrastBase):
-    """Scalar energy network with a replay buffer (Du and Mordatch, arXiv:1903.08689)."""
+    """Scalar energy network with a replay buffer."""
+
+    source = "arXiv:1903.08689"
 
     offers: ClassVar[Mapping[str, str]] = {"network": SCALAR}
 
@@ -105,7 +111,9 @@ class IgebmObjective(ContrastBase):
 
 
 class RecoveryObjective(ContrastBase):
-    """Recovery likelihood with Gaussian noise (Gao et al., arXiv:2012.08125)."""
+    """Recovery likelihood with Gaussian noise."""
+
+    source = "arXiv:2012.08125"
 
     name: Literal["recovery"] = "recovery"
     """Which objective this is."""
@@ -115,7 +123,9 @@ class RecoveryObjective(ContrastBase):
 
 
 class MpdrObjective(ContrastBase):
-    """Manifold projection-diffusion recovery (Yoon et al., NeurIPS 2023)."""
+    """Manifold projection-diffusion recovery."""
+
+    source = "Yoon et al., NeurIPS 2023"
 
     offers: ClassVar[Mapping[str, str]] = {"reconstruction": "", "network": SCALAR}
 

@@ -11,7 +11,9 @@ from naetrigger.training.settings.objective import ObjectiveBase
 
 
 class FlowObjective(ObjectiveBase):
-    """Normalizing flow of vectors by maximum likelihood (Papamakarios et al. 2017)."""
+    """Normalizing flow of vectors by maximum likelihood."""
+
+    source = "arXiv:1705.07057"
 
     offers: ClassVar[Mapping[str, str]] = {
         "likelihood": "the flow's likelihood needs exponentials and a network a step"
@@ -29,7 +31,9 @@ class FlowObjective(ObjectiveBase):
 
 
 class GlowObjective(ObjectiveBase):
-    """Normalizing flow of images by maximum likelihood (Glow, Kingma and Dhariwal 2018)."""
+    """Normalizing flow of images by maximum likelihood."""
+
+    source = "arXiv:1807.03039"
 
     offers: ClassVar[Mapping[str, str]] = {
         "likelihood": "the flow's likelihood needs exponentials and several networks a scale"
@@ -55,7 +59,9 @@ class GlowObjective(ObjectiveBase):
 
 
 class PixelCnnObjective(ObjectiveBase):
-    """Likelihood of gray images, pixel by pixel (PixelCNN++, Salimans et al. 2017)."""
+    """Likelihood of gray images, pixel by pixel."""
+
+    source = "arXiv:1701.05517"
 
     offers: ClassVar[Mapping[str, str]] = {
         "likelihood": "the likelihood of an image needs exponentials and a network for each pixel"

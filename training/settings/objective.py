@@ -19,6 +19,9 @@ class ObjectiveBase(Settings):
 
     offers: ClassVar[Mapping[str, str]] = {"reconstruction": ""}
 
+    source: ClassVar[str]
+    """Where it comes from."""
+
     name: str
     """Which objective this is."""
 

@@ -14,6 +14,8 @@ from naetrigger.training.settings.objective import ObjectiveBase
 class AeObjective(ObjectiveBase):
     """Plain autoencoder: minimise the mean energy of the data."""
 
+    source = "arXiv:1808.08979"
+
     name: Literal["ae"] = "ae"
     """Which objective this is."""
 
@@ -22,7 +24,9 @@ class AeObjective(ObjectiveBase):
 
 
 class DaeObjective(ObjectiveBase):
-    """Denoising autoencoder (Vincent et al. 2008): reconstruct events from noisy copies."""
+    """Denoising autoencoder: reconstruct events from noisy copies."""
+
+    source = "Vincent et al., ICML 2008"
 
     name: Literal["dae"] = "dae"
     """Which objective this is."""
@@ -32,7 +36,9 @@ class DaeObjective(ObjectiveBase):
 
 
 class WaeObjective(ObjectiveBase):
-    """Wasserstein autoencoder (Tolstikhin et al. 2017): reconstruction, and MMD to a prior."""
+    """Wasserstein autoencoder: reconstruction, and MMD to a prior."""
+
+    source = "arXiv:1711.01558"
 
     name: Literal["wae"] = "wae"
     """Which objective this is."""
@@ -42,7 +48,9 @@ class WaeObjective(ObjectiveBase):
 
 
 class VaeObjective(ObjectiveBase):
-    """Variational autoencoder (Kingma and Welling 2013): the evidence lower bound."""
+    """Variational autoencoder: the evidence lower bound."""
+
+    source = "arXiv:1312.6114"
 
     offers: ClassVar[Mapping[str, str]] = {
         "reconstruction": "",
@@ -63,7 +71,9 @@ class VaeObjective(ObjectiveBase):
 
 
 class KernelAeObjective(ObjectiveBase):
-    """Autoencoder with a smeared loss for images (Finke et al., arXiv:2104.09051)."""
+    """Autoencoder with a smeared loss for images."""
+
+    source = "arXiv:2104.09051"
 
     offers: ClassVar[Mapping[str, str]] = {
         "reconstruction": "",
@@ -84,7 +94,9 @@ class KernelAeObjective(ObjectiveBase):
 
 
 class DagmmObjective(ObjectiveBase):
-    """Deep autoencoding Gaussian mixture (Zong et al. 2018): latent and errors in a mixture."""
+    """Deep autoencoding Gaussian mixture: latent and errors in a mixture."""
+
+    source = "Zong et al., ICLR 2018"
 
     offers: ClassVar[Mapping[str, str]] = {
         "likelihood": "the mixture's likelihood needs logarithms and exponentials"
