@@ -36,7 +36,8 @@ class EventWriter:
     def append(self, events: Events) -> None:
         """Add rows; the first ones of a process settle its columns, units, role and attributes.
 
-        All-hardware rows are stored as 16-bit integers, signed; InputError for one that is none.
+        All-hardware rows are stored as 16-bit integers, signed or unsigned as all rows need;
+        InputError for one that fits neither.
         """
         if events.process not in self._processes:
             self._processes[events.process] = _Process(self._file, events)
@@ -77,8 +78,11 @@ class _Process:
         self._integers = bool(first.units) and set(first.units) == {HARDWARE_UNIT}
         self._waiting: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ARRAYS}
         self._rows = 0
+        self._range = (0, 0)  # of all integers so far
         for name in ARRAYS:
-            self._create(name, self._stored(name, getattr(first, name)[:0]))
+            rows = getattr(first, name)[:0]
+            integers = name == "values" and self._integers
+            self._create(name, rows.shape[1:], np.dtype(np.int16) if integers else rows.dtype)
         for name, columns, units in (
             ("values", first.columns, first.units),
             ("context", first.context_columns, first.context_units),
@@ -87,17 +91,27 @@ class _Process:
             if units:
                 self._group[name].attrs["units"] = list(units)
 
-    def _create(self, name: str, like: npt.NDArray[Any]) -> None:
-        rest = like.shape[1:]
-        by_column = like.dtype == np.int16 and rest[0] <= PACKED_COLUMNS
-        self._group.create_dataset(
+    def _create(self, name: str, rest: tuple[int, ...], kind: np.dtype[Any]) -> h5py.Dataset:
+        by_column = name == "values" and kind.kind in "iu" and rest[0] <= PACKED_COLUMNS
+        return self._group.create_dataset(
             name,
             shape=(0, *rest),
             maxshape=(None, *(n or None for n in rest)),  # HDF5 has no chunks without columns
-            dtype=like.dtype,
+            dtype=kind,
             chunks=(ROWS_PER_BLOCK, *(1 if by_column else max(n, 1) for n in rest)),
             **COMPRESSION,
         )
+
+    def _store_values_as(self, kind: np.dtype[Any]) -> None:
+        """Values written so far go into a dataset of another type, block by block."""
+        self._group.move("values", "before")
+        before = self._group["before"]
+        after = self._create("values", before.shape[1:], kind)
+        after.attrs.update(before.attrs)
+        after.resize(len(before), axis=0)
+        for start in range(0, len(before), ROWS_PER_BLOCK):
+            after[start : start + ROWS_PER_BLOCK] = before[start : start + ROWS_PER_BLOCK]
+        del self._group["before"]
 
     def append(self, events: Events) -> None:
         for what in ("role", "columns", "context_columns", "units", "context_units"):
@@ -127,14 +141,28 @@ class _Process:
 
     def _stored(self, name: str, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The rows in the type they are stored in."""
-        if name != "values" or not self._integers:
+        if name != "values" or not self._integers or not rows.size:
             return rows
-        whole = rows.astype(np.int16)
-        bad = np.argwhere(whole != rows)
+        bad = np.argwhere((rows != np.floor(rows)) | (rows < -(2**15)) | (rows >= 2**16))
         if len(bad):
             row, column = bad[0]
             raise InputError(
                 f"{self._first.process}: column '{self._first.columns[column]}' is in hardware "
-                f"units and holds {rows[row, column]}; expected a whole number of 16 bits, signed"
+                f"units and holds {rows[row, column]}; expected a whole number of 16 bits"
             )
-        return whole
+        self._range = min(self._range[0], int(rows.min())), max(self._range[1], int(rows.max()))
+        kind = self._integer_type()
+        if self._group["values"].dtype != kind:
+            self._store_values_as(kind)
+        return rows.astype(kind)
+
+    def _integer_type(self) -> np.dtype[Any]:
+        """The type of 16 bits that holds all values so far."""
+        low, high = self._range
+        for kind in (np.int16, np.uint16):
+            if low >= np.iinfo(kind).min and high <= np.iinfo(kind).max:
+                return np.dtype(kind)
+        raise InputError(
+            f"{self._first.process}: hardware integers from {low} to {high} do not go into 16 "
+            "bits, neither signed nor unsigned"
+        )

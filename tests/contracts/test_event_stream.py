@@ -73,12 +73,29 @@ def test_an_error_leaves_nothing(tmp_path):
     assert (tmp_path / "old.h5").read_text() == "old"
 
 
-@pytest.mark.parametrize("value", [0.5, 40000.0, -32769.0])
+def test_values_beyond_15_bits_are_stored_unsigned(tmp_path, monkeypatch):
+    """Blocks already written in the narrower type come along."""
+    monkeypatch.setattr(event_stream, "ROWS_PER_BLOCK", 16)
+    pieces = [some(n, first, units=("hw", "hw")) for n, first in ((40, 0), (5, 40), (30, 45))]
+    pieces = [replace(piece, values=np.abs(piece.values)) for piece in pieces]
+    pieces[1].values[2, 0] = 65535
+    with event_writer(tmp_path / "events.h5") as writer:
+        for piece in pieces:
+            writer.append(piece)
+    (events,) = read_events(tmp_path / "events.h5")
+    np.testing.assert_array_equal(events.values, np.concatenate([p.values for p in pieces]))
+    assert (events.columns, events.units) == (("x", "y"), ("hw", "hw"))
+    with h5py.File(tmp_path / "events.h5") as file:
+        assert file["a/values"].dtype == np.uint16
+        assert list(file["a"]) == ["context", "event_ids", "values", "weights"]
+
+
+@pytest.mark.parametrize("value", [0.5, 65536.0, -32769.0, np.inf, np.nan, 40000.0])
 def test_hardware_values_that_are_none_are_refused(tmp_path, value):
     bad = some(10, units=("hw", "hw"))
     bad.values[7, 1] = value
     with (
-        pytest.raises(InputError, match="'y' is in hardware units"),
+        pytest.raises(InputError, match="'y' is in hardware units|from -1934 to 40000"),
         event_writer(tmp_path / "a.h5") as writer,
     ):
         writer.append(bad)
