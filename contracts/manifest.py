@@ -28,6 +28,7 @@ VERSION = 1
 NAME = "manifest.json"
 
 ROLES = {
+    "trajectories.h5": "arrays",
     ".h5": "events",
     ".safetensors": "weights",
     ".npz": "arrays",
@@ -129,7 +130,7 @@ def record_files(folder: Path, prefix: str) -> tuple[FileRecord, ...]:
             path=f"{prefix}/{path.relative_to(folder).as_posix()}",
             sha256=sha256_of(path),
             bytes=path.stat().st_size,
-            role=ROLES.get(path.suffix, "other"),
+            role=ROLES.get(path.name, ROLES.get(path.suffix, "other")),
             arrays=arrays_in(path),
         )
         for path in files

@@ -26,6 +26,7 @@ def run_validation(work: Work) -> None:
     from naetrigger.validation.stage import validate
 
     root, recipe, spec = work.root, work.recipe, work.spec
+    trajectories = root / "training" / "trajectories.h5"
     (train,), test = work.events("train"), work.events("test")
     network = load_network(root / "export" / "network")
     pairs = json.loads((root / "export" / "agreement.json").read_text(encoding="utf-8"))
@@ -48,6 +49,7 @@ def run_validation(work: Work) -> None:
         firmware=_estimates(root),
         board=load_board(str(root / "export" / "board.yaml")),
         curves=root / "training" / "curves.csv",
+        trajectories=trajectories if trajectories.exists() else None,
     )
     validate(recipe.validation, inputs, work.folder, work.progress)
 

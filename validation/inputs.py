@@ -41,6 +41,7 @@ class ValidationInputs:
     members : model -> seed -> process -> (N,), where there is an ensemble; the seed whose model
         is among `scores` first
     curves : CSV file of the training's curves, one row a step
+    trajectories : HDF5 file of the teacher's chains, step by step
     crossing_rate_khz : rate of what the background stands for; for zero-bias samples only
     """
 
@@ -62,6 +63,7 @@ class ValidationInputs:
     board: Board | None = None
     members: Mapping[str, Mapping[int, Mapping[str, Array]]] = field(default_factory=dict)
     curves: Path | None = None
+    trajectories: Path | None = None
     crossing_rate_khz: float | None = None
 
     def __post_init__(self) -> None:

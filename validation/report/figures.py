@@ -10,6 +10,7 @@ import numpy as np
 
 from naetrigger.validation import curve_plots, report_plots, score_plots
 from naetrigger.validation.baselines import SINGLE_INPUT
+from naetrigger.validation.chain_plot import chains_figure, read_chains
 from naetrigger.validation.comparison import Comparison
 from naetrigger.validation.ensemble_plot import ensemble_figure
 from naetrigger.validation.inputs import STUDENT, TEACHER
@@ -42,11 +43,24 @@ def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFig
     yield from _roc_figures(comparison, style)
     yield from _score_figures(comparison, style)
     yield from _firmware_figures(report, style)
+    yield from _training_figures(comparison, style)
+
+
+def _training_figures(comparison: Comparison, style: Style) -> Iterator[ReportFigure]:
     if comparison.inputs.curves is not None:
         curves = curve_plots.read_curves(comparison.inputs.curves)
         if len(curves) > 1:
             svg = curve_plots.curves_figure("curves", style, curves)
             yield ReportFigure("curves", "training", "Training curves of the teacher.", svg)
+    if comparison.inputs.trajectories is not None:
+        chains = read_chains(comparison.inputs.trajectories)
+        yield ReportFigure(
+            "chains",
+            "training",
+            "Chains of the finished teacher: their energies, and their paths in the plane of the "
+            "two leading principal components of all their points.",
+            chains_figure("chains", style, chains),
+        )
 
 
 def _summary_figures(report: Report, style: Style, relative: float) -> Iterator[ReportFigure]:
