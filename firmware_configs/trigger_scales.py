@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.calo_regions import ET_LSB, MAX_ET
+from naetrigger.contracts.events import HARDWARE_UNIT
 from naetrigger.contracts.trigger_objects import COLUMNS, KINDS, ObjectKind
 from naetrigger.firmware_configs.scale import Scale
 
@@ -38,6 +39,26 @@ def trigger_scales(columns: Iterable[str]) -> dict[str, Scale]:
     """The scales of those columns that have a known one."""
     known = ((column, trigger_scale(column)) for column in columns)
     return {column: scale for column, scale in known if scale is not None}
+
+
+def scales_to_derive(
+    columns: Iterable[str], units: Iterable[str], assumed: str | None = None
+) -> dict[str, Scale]:
+    """The known scales of columns that a trigger sends: hardware integers and trigger objects.
+
+    units : of the columns; an object counts in its physical unit too, as hardware would digitise it
+    assumed : what columns are that state no unit, "hw" or "physical"; None: nobody knows
+    """
+    known = {}
+    for column, stated in zip(columns, units, strict=True):
+        scale = trigger_scale(column)
+        if scale is None:
+            continue
+        physical = scale.unit if object_of(column) else None
+        unit = stated or {"hw": HARDWARE_UNIT, "physical": physical}.get(assumed or "")
+        if unit is not None and unit in (HARDWARE_UNIT, physical):
+            known[column] = scale
+    return known
 
 
 def to_physical(integers: npt.ArrayLike) -> npt.NDArray[np.float32]:

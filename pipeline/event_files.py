@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.events import HARDWARE_UNIT
 from naetrigger.contracts.progress import Progress
 from naetrigger.firmware_configs.derive_spec import derive_input_spec
 from naetrigger.firmware_configs.digitise import digitise
 from naetrigger.firmware_configs.feature import Offline
 from naetrigger.firmware_configs.input_spec import load_input_spec
-from naetrigger.firmware_configs.trigger_scales import trigger_scales
+from naetrigger.firmware_configs.trigger_scales import scales_to_derive
 from naetrigger.training.data.readers import EventSource, open_events, require_views
 from naetrigger.training.data.survey import survey
 
@@ -55,7 +54,8 @@ def derived_spec(
 ) -> str:
     """The YAML of an input spec derived from the background of a file (its first rows).
 
-    Hardware integers get the scales that their names are known by, and keep every bit.
+    Hardware integers, and trigger objects in physical units, get the scales that their names are
+    known by, and keep every bit of the integers.
     keep_constant : let a constant column be its own offset, instead of refusing it; always so
         where there are hardware integers
     """
@@ -67,8 +67,7 @@ def derived_spec(
     unknown = sorted(set(offline) - set(events.columns))
     if unknown:
         raise InputError(f"--offline {unknown[0]}: not a column ({', '.join(events.columns)})")
-    integers = [column for column in events.columns if events.unit_of(column) == HARDWARE_UNIT]
-    scales = trigger_scales(integers)
+    scales = scales_to_derive(events.columns, [events.unit_of(name) for name in events.columns])
     spec = derive_input_spec(
         name,
         events.columns,

@@ -14,6 +14,7 @@ from naetrigger.contracts import calo_regions, trigger_objects
 from naetrigger.firmware_configs.scale import Scale
 from naetrigger.firmware_configs.trigger_scales import (
     group_of,
+    scales_to_derive,
     to_physical,
     trigger_scale,
     trigger_scales,
@@ -21,6 +22,25 @@ from naetrigger.firmware_configs.trigger_scales import (
 
 KNOWN = trigger_scales((*trigger_objects.COLUMNS, *calo_regions.COLUMNS[:1], "pix_00_00"))
 SCALES = list(dict.fromkeys(KNOWN.values()))
+
+
+@pytest.mark.parametrize(
+    ("column", "unit", "assumed", "known"),
+    [
+        ("jet1_pt", "hw", None, True),
+        ("jet1_pt", "GeV", None, True),
+        ("jet1_pt", "MeV", None, False),
+        ("jet1_pt", "", None, False),
+        ("jet1_pt", "", "hw", True),
+        ("jet1_pt", "", "physical", True),
+        ("jet1_pt", "MeV", "hw", False),
+        ("jet1_mass", "GeV", None, False),
+        ("pix_00_00", "hw", None, True),
+        ("pix_00_00", "1", None, False),  # a pixel of what image, in what share of what
+    ],
+)
+def test_which_columns_a_derived_spec_counts_in_steps(column, unit, assumed, known) -> None:
+    assert (column in scales_to_derive([column], [unit], assumed)) == known
 
 
 @pytest.mark.parametrize("scale", SCALES, ids=str)

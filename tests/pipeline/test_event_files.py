@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import yaml
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import read_events
@@ -109,10 +110,22 @@ def test_a_view_that_no_file_has_is_refused(
         read_source(settings)
 
 
-def test_a_spec_of_constant_columns(particles: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command_line(["data", "spec", str(particles)]) == 2
+def test_a_spec_of_physical_trigger_objects_counts_in_steps(
+    particles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["data", "spec", str(particles)]) == 0
+    (first, *_) = yaml.safe_load(capsys.readouterr().out)["features"]
+    assert (first["name"], first["unit"], first["lsb"], first["bits"]) == ("met_pt", "GeV", 0.5, 12)
+
+
+def test_a_spec_of_constant_columns(
+    particles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = str(tmp_path / "without-units.csv")
+    assert run_command_line(["data", "convert", str(particles), "--out", table]) == 0
+    assert run_command_line(["data", "spec", table]) == 2
     assert "--keep-constant" in capsys.readouterr().err
-    assert run_command_line(["data", "spec", str(particles), "--keep-constant"]) == 0
+    assert run_command_line(["data", "spec", table, "--keep-constant"]) == 0
     assert "name: met_eta" in capsys.readouterr().out
 
 

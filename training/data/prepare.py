@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.events import HARDWARE_UNIT, SPLITS, Events, split_of, write_events
+from naetrigger.contracts.events import SPLITS, Events, split_of, write_events
 from naetrigger.firmware_configs.derive_spec import derive_input_spec
 from naetrigger.firmware_configs.digitise import Digitised, digitise
 from naetrigger.firmware_configs.input_spec import InputSpec, columns_of, load_input_spec
 from naetrigger.firmware_configs.scale import Scale
-from naetrigger.firmware_configs.trigger_scales import trigger_scales
+from naetrigger.firmware_configs.trigger_scales import scales_to_derive
 from naetrigger.training.data.flattening import flattened
 from naetrigger.training.data.readers import read_source
 from naetrigger.training.data.settings import DataSettings
@@ -165,13 +165,13 @@ def _given_specs(settings: DataSettings, background: Events) -> _Specs:
 def _scales(settings: DataSettings, specs: _Specs, background: Events) -> dict[str, Scale]:
     """Scales of all columns that are to be hardware integers.
 
-    With `auto`, of those that already are, under the names that trigger hardware is known by.
+    With `auto`, of those that already are and of trigger objects in physical units, under the
+    names that trigger hardware is known by.
     """
     scales: dict[str, Scale] = {}
     if specs.teacher is None:
         units = background.units or ("",) * len(background.columns)
-        pairs = zip(background.columns, units, strict=True)
-        scales |= trigger_scales(c for c, unit in pairs if _is_integer(unit, settings))
+        scales |= scales_to_derive(background.columns, units, settings.units)
     for spec in specs.given:
         for column, scale in spec.scales.items():
             if scales.setdefault(column, scale) != scale:
@@ -180,10 +180,6 @@ def _scales(settings: DataSettings, specs: _Specs, background: Events) -> dict[s
                     "among the teacher's inputs; one file of events serves both, so they must agree"
                 )
     return scales
-
-
-def _is_integer(unit: str, settings: DataSettings) -> bool:
-    return unit == HARDWARE_UNIT or (not unit and settings.units == "hw")
 
 
 def _digitised(events: Events, scales: dict[str, Scale], settings: DataSettings) -> Digitised:

@@ -265,6 +265,16 @@ def test_hardware_integers_of_known_names_get_their_scales_from_auto(tmp_path: P
     assert spec.inputs(train).shape == (len(train), 4)
 
 
+def test_physical_trigger_objects_are_digitised_by_auto_too(tmp_path: Path) -> None:
+    events = jets(1000, 1)
+    out = prepared(tmp_path, source=written(tmp_path / "e.h5", events))
+    spec = load_input_spec(str(out / "input_spec.yaml"))
+    assert dict(spec.scales) == trigger_scales(JETS)
+    (train,) = read_events(out / "train.h5")
+    assert set(train.units) == {"hw"}
+    np.testing.assert_array_equal(train.values, np.floor(train.values))
+
+
 def test_a_student_with_inputs_of_its_own(tmp_path: Path) -> None:
     source = written(
         tmp_path / "e.h5", images("qcd", "background", 1000, 0), images("top", "signal", 99, 1)
