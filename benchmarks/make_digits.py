@@ -44,7 +44,8 @@ def main() -> None:
 
 
 def digit_events(digit: int, pixels: np.ndarray, labels: np.ndarray) -> Events:
-    """The images of one digit; an image's id is its row in the original set.
+    """The images of one digit; an image's id is its row in the original set. The digit itself is
+    in the context, where objectives that know classes find it (`objective.labels: digit`).
 
     pixels : (N, 64), gray levels 0 to 16; labels : (N,), 0 to 9
     """
@@ -61,6 +62,8 @@ def digit_events(digit: int, pixels: np.ndarray, labels: np.ndarray) -> Events:
             "licence": LICENCE,
             "citation": CITATION,
         },
+        context_columns=("digit",),
+        context=np.full((len(rows), 1), digit, dtype=np.float32),
         units=(HARDWARE_UNIT,) * len(COLUMNS),
     )
 

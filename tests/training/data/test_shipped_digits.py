@@ -30,6 +30,7 @@ def test_it_is_the_published_set(shipped: list[Events]) -> None:
         rows = events.event_ids.astype(int)
         assert (labels[rows] == digit).all()
         np.testing.assert_array_equal(events.values, pixels[rows])
+        np.testing.assert_array_equal(events.column("digit"), digit)
     assert sum(map(len, shipped)) == len(pixels) == 1797
 
 
