@@ -28,6 +28,8 @@ def draw_maps(
         )
         image = ax.imshow(cells, origin="lower", vmin=RANGE[0], vmax=RANGE[1], aspect="auto")
         for (row, column), value in np.ndenumerate(cells):
+            if np.isnan(value):
+                continue
             color = "black" if value > np.mean(RANGE) else "white"
             ax.text(column, row, f"{value:.3f}", ha="center", va="center", color=color, fontsize=8)
         ax.set_title(model, fontsize=10)
