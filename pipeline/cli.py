@@ -12,7 +12,7 @@ import typer
 
 from naetrigger.contracts.errors import InputError, NaetriggerError
 from naetrigger.contracts.version import __version__
-from naetrigger.pipeline import data_commands, run_commands, score_commands
+from naetrigger.pipeline import data_commands, rates_commands, run_commands, score_commands
 from naetrigger.pipeline.command_options import (
     BROKEN_PIPE,
     CRASHED,
@@ -109,6 +109,7 @@ app.command("report")(run_commands.report)
 app.command("show")(run_commands.show)
 app.command("list")(run_commands.list_)
 app.command("score")(score_commands.score)
+app.command("rates")(rates_commands.rates)
 app.add_typer(data_commands.app, name="data")
 
 logging.getLogger("naetrigger").addHandler(logging.NullHandler())

@@ -9,6 +9,7 @@ from naetrigger.contracts.events import Events, open_events_file, process_names,
 from naetrigger.contracts.score import SCORES
 from naetrigger.firmware_configs.board import board_names, load_board
 from naetrigger.firmware_configs.input_spec import input_spec_names, load_input_spec
+from naetrigger.firmware_configs.machine import load_machine, machine_names
 from naetrigger.firmware_configs.shipped import shipped_names
 from naetrigger.pipeline.engines import ENGINES
 from naetrigger.pipeline.recipe import load_recipe
@@ -31,6 +32,10 @@ def _recipes() -> Rows:
 
 def _boards() -> Rows:
     return [(name, load_board(name).description) for name in board_names()]
+
+
+def _machines() -> Rows:
+    return [(name, load_machine(name).description) for name in machine_names()]
 
 
 def _inputs() -> Rows:
@@ -90,6 +95,7 @@ def _described(rows: Callable[[], Rows]) -> Callable[[], Listing]:
 LISTINGS: dict[str, Callable[[], Listing]] = {
     "recipes": _described(_recipes),
     "boards": _described(_boards),
+    "machines": _described(_machines),
     "inputs": _described(_inputs),
     "objectives": _objectives,
     "engines": _described(_engines),

@@ -35,6 +35,7 @@ class Kind(StrEnum):
 
     recipes = "recipes"
     boards = "boards"
+    machines = "machines"
     inputs = "inputs"
     objectives = "objectives"
     engines = "engines"

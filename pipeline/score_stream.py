@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,6 +53,7 @@ def score_stream(
     workers: int = 1,
     *,
     rows: int | None = None,
+    process: str | None = None,
     keep: Keep | None = None,
     done: Collection[int] = (),
     passed: Callable[[int, int], None] | None = None,
@@ -60,6 +61,7 @@ def score_stream(
     """Every chunk of a file but those in `done`, as they are finished.
 
     rows : of a chunk, a multiple of BLOCK; no score depends on it, nor on `workers`
+    process : this one alone
     keep : what to keep of each event besides its score, (N, K)
     passed : is told number and rows of each chunk that is in `done`
 
@@ -68,7 +70,8 @@ def score_stream(
     inputs = task.inputs()
     pending: dict[int, _Piece] = {}
     with working(task, workers) as pool:
-        pieces = _pieces(source, rows or chunk_rows(len(inputs.columns)), inputs.select, keep)
+        read = source.chunks(process)
+        pieces = _pieces(read, rows or chunk_rows(len(inputs.columns)), inputs.select, keep)
         for number, piece in enumerate(pieces):
             if number in done:
                 if passed is not None:
@@ -107,12 +110,12 @@ def _finished(pool: Workers | Alone, pending: dict[int, _Piece]) -> Iterator[Sco
 
 
 def _pieces(
-    source: EventSource, rows: int, select: Callable[[Events], Events], keep: Keep | None
+    read: Iterable[Events], rows: int, select: Callable[[Events], Events], keep: Keep | None
 ) -> Iterator[_Piece]:
     """The file's events, cut after every `rows` rows of a process, whatever the reader gives."""
     waiting: dict[str, list[_Piece]] = {}
     begun: dict[str, int] = {}
-    for events in source.chunks():
+    for events in read:
         kept = keep(events) if keep else np.zeros((len(events), 0), np.float32)
         chosen = replace(select(events), attributes={})
         process = events.process

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from naetrigger.contracts.settings import Settings
 
 Efficiency = Annotated[float, Field(gt=0, lt=1)]
+RateKhz = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Limits(Settings):
@@ -41,6 +42,8 @@ class ValidationSettings(Settings):
     min_events_above: float = Field(10.0, ge=1)
     """Fewer effective background events above a threshold: the working point is marked as not
     reliable. 10 events are a relative error of 32%."""
+    rates_khz: tuple[RateKhz, ...] = Field((0.1, 1.0, 5.0, 10.0), min_length=1)
+    """What `naetrigger rates` looks for thresholds of, unless told otherwise (docs/rates.md)."""
     limits: Limits = Limits()
     label: str | None = None
     """Printed above every figure; default: "naetrigger simulation" for events that name their

@@ -1,0 +1,151 @@
+"""The command `naetrigger rates`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naetrigger.pipeline.command_options import (
+    FAILED,
+    OPTIONS,
+    PASSED,
+    DebugOption,
+    FolderArgument,
+    FormatOption,
+    JsonOption,
+    QuietOption,
+    UnitsOption,
+    ViewOption,
+)
+from naetrigger.pipeline.score_commands import EngineOption, SortOption, WorkersOption
+
+
+def rates(
+    folder: FolderArgument,
+    file: Annotated[Path, typer.Argument(help="Zero-bias events of any known format.")],
+    rate: Annotated[
+        list[float] | None, typer.Option("--rate", metavar="KHZ", help="A rate; may be repeated.")
+    ] = None,
+    machine: Annotated[
+        str, typer.Option("--machine", help="How often bunches cross: a name or a YAML file.")
+    ] = "lhc-run3",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write; default: RUN/validation.")
+    ] = None,
+    engine: EngineOption = "network",
+    process: Annotated[
+        str | None, typer.Option("--process", help="The zero bias of a file of several.")
+    ] = None,
+    zero_bias: Annotated[
+        bool, typer.Option("--zero-bias", help="The events are zero bias; the file need not say.")
+    ] = False,
+    pileup: Annotated[
+        str | None, typer.Option("--pileup", help="The column of pile-up; default: by its name.")
+    ] = None,
+    pool: Annotated[
+        str | None, typer.Option("--pool", help="The column of pool events; default: pool_event.")
+    ] = None,
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="Fit the tail for rates beyond the sample.")
+    ] = False,
+    format: FormatOption = None,
+    view: ViewOption = None,
+    units: UnitsOption = None,
+    sort_objects: SortOption = None,
+    workers: WorkersOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Thresholds of the hardware score for trigger rates, from zero-bias events."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.cores import available_cores
+    from naetrigger.pipeline.scoring import Reading
+    from naetrigger.pipeline.zero_bias_rates import RatesOptions, measure_rates
+    from naetrigger.validation.rates_document import passed
+
+    options = RatesOptions(
+        rates_khz=tuple(rate or ()),
+        machine=machine,
+        engine=engine,
+        process=process,
+        zero_bias=zero_bias,
+        pileup=pileup,
+        pool=pool,
+        extrapolate=extrapolate,
+        workers=available_cores() if workers is None else workers,
+        reading=Reading(format, view, None if units is None else units.value, sort_objects),
+    )
+    with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:
+        found = measure_rates(folder, file, out, options, watcher.progress)
+    status = PASSED if passed(found) else FAILED
+    if as_json:
+        typer.echo(json.dumps({"exit_status": status, **found}))
+    else:
+        _show(found)
+    return status
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    """Tables of what was found, and why a rate has no threshold."""
+    from naetrigger.pipeline import terminal
+
+    sample = found["sample"]
+    calibration, test = sample["calibration"], sample["test"]
+    typer.echo(
+        f"{found['machine']['name']}: {found['crossing_rate_khz']:.6g} kHz of crossings; "
+        f"calibration {calibration['crossings']} ({calibration['effective_crossings']:.6g} "
+        f"effective), test {test['crossings']} ({test['effective_crossings']:.6g} effective)"
+    )
+    terminal.show_table(
+        "Thresholds",
+        ["asked [kHz]", "status", "threshold", "68%", "rate [kHz]", "68%", "events", "pure [kHz]"],
+        [_row(entry) for entry in found["rates"]],
+    )
+    if found["seeds"]:
+        terminal.show_table("Simple seeds", *_seed_rows(found))
+    for entry in found["rates"]:
+        if entry["note"]:
+            typer.echo(f"{entry['requested_khz']:g} kHz: {entry['note']}")
+            for near in entry["neighbours"]:
+                typer.echo(f"  threshold {near['threshold_hw']}: {near['rate_khz']:.4g} kHz")
+    for note in found["notes"]:
+        typer.echo(f"note: {note}")
+    typer.echo(f"{found['folder']}/rates.json, rates.svg")
+
+
+def _row(entry: Mapping[str, Any]) -> list[object]:
+    test, pure = entry.get("test", {}), entry.get("pure", {})
+    return [
+        f"{entry['requested_khz']:g}",
+        entry["status"],
+        entry["threshold_hw"],
+        _range(entry["threshold_interval_68"]),
+        test.get("rate_khz"),
+        _range(test.get("interval_68")),
+        test.get("effective_events"),
+        pure.get("rate_khz"),
+    ]
+
+
+def _seed_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[object]]]:
+    """Each seed's rate, and which part of what each threshold selects it selects, too."""
+    measured = [entry for entry in found["rates"] if "overlaps" in entry]
+    columns = ["seed", "rate [kHz]", *(f"in {e['requested_khz']:g} kHz" for e in measured)]
+    rows: list[list[object]] = []
+    for seed in found["seeds"]:
+        shares = [
+            next(o["shared_fraction"] for o in e["overlaps"] if o["name"] == seed["name"])
+            for e in measured
+        ]
+        rows.append([seed["name"], seed["rate_khz"], *(f"{share:.1%}" for share in shares)])
+    return columns, rows
+
+
+def _range(ends: list[float] | None) -> str | None:
+    return None if ends is None else f"{ends[0]:.5g} to {ends[1]:.5g}"

@@ -1,0 +1,288 @@
+"""`naetrigger rates`: score zero bias, settle thresholds for rates, write what was found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from naetrigger.contracts.errors import InputError, suggestion
+from naetrigger.contracts.events import HARDWARE_UNIT, Events, split_of
+from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
+from naetrigger.contracts.network_file import load_network
+from naetrigger.contracts.progress import Progress, Silent
+from naetrigger.contracts.version import __version__
+from naetrigger.firmware_configs.machine import Machine, Seed, load_machine
+from naetrigger.firmware_configs.trigger_scales import trigger_scale
+from naetrigger.pipeline.engines import engine_named
+from naetrigger.pipeline.recipe import Recipe
+from naetrigger.pipeline.score_stream import ScoredChunk, score_stream
+from naetrigger.pipeline.scoring import NETWORKS, Reading, checked_run, opened
+from naetrigger.training.data.readers import EventSource, source_path
+from naetrigger.validation.plots import Style
+from naetrigger.validation.rates_document import Crossings, Question, rates_document
+from naetrigger.validation.rates_figure import rates_figure
+from naetrigger.validation.tail import Sample
+
+POOL_COLUMN = "pool_event"
+PILEUP_COLUMNS = ("mean_pileup", "n_pileup", "pileup", "PV_npvs")
+CROSSING_RATE = "crossing_rate_khz"  # attribute of simulated zero bias
+DOCUMENT, FIGURE = "rates.json", "rates.svg"
+
+
+@dataclass(frozen=True)
+class RatesOptions:
+    """What is asked, beyond the run and the file.
+
+    rates_khz : (): those of the recipe's validation settings
+    process : of a file with several backgrounds; zero_bias : the user says that it is
+    pileup, pool : columns; None: those of the usual names, where there are any
+    """
+
+    rates_khz: tuple[float, ...] = ()
+    machine: str = "lhc-run3"
+    engine: str = "network"
+    process: str | None = None
+    zero_bias: bool = False
+    pileup: str | None = None
+    pool: str | None = None
+    extrapolate: bool = False
+    replicas: int = 200
+    workers: int = 1
+    reading: Reading = field(default_factory=Reading)
+
+
+def measure_rates(
+    root: Path,
+    path: Path,
+    out: Path | None = None,
+    options: RatesOptions | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Write rates.json and rates.svg into `out` (default: the run's validation folder).
+
+    Returns the document of docs/rates.md. Raises InputError for a run, file or question that
+    cannot be used.
+    """
+    options = options or RatesOptions()
+    folder = _folder(root, out)
+    if engine_named(options.engine).model != "student":
+        raise InputError(
+            f"--engine {options.engine}: rates need thresholds in hardware integers; choose an "
+            "engine of the student (naetrigger list engines)"
+        )
+    recipe, machine = checked_run(root, options.engine), load_machine(options.machine)
+    task, source = opened(root, path, options.engine, recipe, options.reading)
+    process = _background(source, options)
+    said = _attributes(source, process)
+    _require_zero_bias(said, process, options)
+    columns = _Columns(source, machine, options)
+    digest = sha256_of(path)
+    used = _used_fraction(recipe, digest)
+    collected = _Collected(columns, process, used)
+    progress = progress or Silent()
+    counts = {summary.name: summary.events for summary in source.processes}
+    progress.start(f"{path.name}, {options.engine}", counts[process] or 0)
+    done = 0
+    stream = score_stream(source, task, options.workers, process=process, keep=columns.keep)
+    for chunk in stream:
+        collected.add(chunk)
+        done += len(chunk)
+        progress.update(done)
+    crossings = collected.crossings()
+    network = _network(root)
+    question = Question(
+        options.rates_khz or recipe.validation.rates_khz,
+        machine.crossing_rate_khz,
+        network.score_type.max_mantissa,
+        network.score_scale,
+        options.extrapolate,
+        options.replicas,
+        recipe.seed,
+    )
+    found = rates_document(crossings, question)
+    document = {
+        "naetrigger": __version__,
+        "run_manifest_sha256": sha256_of(root / NAME),
+        "recipe": recipe.name,
+        "engine": options.engine,
+        "file": path.name,
+        "file_sha256": digest,
+        "process": process,
+        "machine": machine.model_dump(mode="json"),
+        "notes": columns.notes + _notes(collected, used, machine, said),
+        **found,
+    }
+    default = "naetrigger simulation" if said.get("generator") else "naetrigger"
+    label = recipe.validation.label or default
+    style = Style(recipe.validation.plot_style, label, process)
+    try:
+        write_atomically(folder / DOCUMENT, json.dumps(document, indent=1) + "\n")
+        write_atomically(folder / FIGURE, rates_figure(document, style) + "\n")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+    return {"folder": str(folder), **document}
+
+
+def _folder(root: Path, out: Path | None) -> Path:
+    folder = out or root / "validation"
+    if out is not None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{out}: cannot be made a folder ({error.strerror})") from error
+    elif not folder.is_dir():
+        raise InputError(
+            f"{folder}: the run is not validated yet; finish it with: naetrigger run, or say --out"
+        )
+    return folder
+
+
+def _network(root: Path) -> Any:
+    for folder in NETWORKS:
+        if (root / folder).is_dir():
+            return load_network(root / folder)
+    raise InputError(f"{root / NETWORKS[0]}: is missing; finish the run with: naetrigger run")
+
+
+def _background(source: EventSource, options: RatesOptions) -> str:
+    """The process whose crossings are counted."""
+    known = [process.name for process in source.processes]
+    backgrounds = [p.name for p in source.processes if p.role == "background"]
+    if options.process is not None and options.process not in known:
+        raise InputError(
+            f"--process {options.process}: not in {source.path}"
+            f"{suggestion(options.process, known)} (has {', '.join(known)})"
+        )
+    if options.process is None and len(backgrounds) != 1:
+        raise InputError(
+            f"{source.path}: holds {len(backgrounds)} backgrounds ({', '.join(backgrounds)}); name "
+            "the zero bias with --process"
+        )
+    return options.process or backgrounds[0]
+
+
+def _require_zero_bias(attributes: dict[str, Any], process: str, options: RatesOptions) -> None:
+    named = "zerobias" in process.lower().replace("_", "").replace("-", "")
+    if not (options.zero_bias or named or CROSSING_RATE in attributes):
+        raise InputError(
+            f"{process}: rates are those of zero bias, crossings as they come, and nothing says "
+            "that these events are; say --zero-bias if they are. Other backgrounds have no rate: "
+            "the report lists their working points by background efficiency"
+        )
+
+
+class _Columns:
+    """The columns that are read beside the score: pool, pile-up, simple seeds."""
+
+    def __init__(self, source: EventSource, machine: Machine, options: RatesOptions) -> None:
+        known = (*source.columns, *source.description.context_columns)
+        for option, name in (("--pileup", options.pileup), ("--pool", options.pool)):
+            if name is not None and name not in known:
+                raise InputError(
+                    f"{option} {name}: no such column in {source.path}{suggestion(name, known)}"
+                )
+        self.pool = options.pool or (POOL_COLUMN if POOL_COLUMN in known else None)
+        usual = [name for name in PILEUP_COLUMNS if name in known]
+        self.pileup = options.pileup or (usual[0] if usual else None)
+        self.seeds = [seed for seed in machine.seeds if seed.column in known]
+        missing = [seed.name for seed in machine.seeds if seed.column not in known]
+        self.notes = [f"no column for the simple seed '{name}'" for name in missing]
+        if self.pool is None:
+            self.notes.append(
+                "the file names no pool events, so crossings count as independent; if they were "
+                "overlaid from a pool, errors of the tail are larger (--pool COLUMN)"
+            )
+        if self.pileup is None:
+            self.notes.append("the file has no column of pile-up (--pileup COLUMN)")
+
+    def keep(self, events: Events) -> npt.NDArray[np.float32]:
+        """Pool event, pile-up, and whether each seed fires; (N, 2 + seeds)."""
+        kept = np.zeros((len(events), 2 + len(self.seeds)), np.float32)
+        for i, name in enumerate((self.pool, self.pileup)):
+            if name is not None:
+                kept[:, i] = events.column(name)
+        for i, seed in enumerate(self.seeds):
+            kept[:, 2 + i] = events.column(seed.column) >= _threshold(seed, events)
+        return kept
+
+
+def _threshold(seed: Seed, events: Events) -> float:
+    """The seed's threshold in the units of the file."""
+    scale = trigger_scale(seed.column)
+    if events.unit_of(seed.column) != HARDWARE_UNIT or scale is None:
+        return seed.above
+    return float(scale.nearest(seed.above))
+
+
+class _Collected:
+    """What is kept of every crossing, 30 bytes or so."""
+
+    def __init__(self, columns: _Columns, process: str, used: float) -> None:
+        self._columns, self._process, self._used = columns, process, used
+        self._chunks: list[tuple[int, tuple[npt.NDArray[Any], ...]]] = []
+        self.left_out = 0
+
+    def add(self, chunk: ScoredChunk) -> None:
+        """Keep a chunk's crossings that the run has not learned from."""
+        rest = (1 - self._used) / 2
+        half = split_of(chunk.event_ids, (self._used, rest, rest))
+        rows = half > 0
+        self.left_out += int((~rows).sum())
+        kept = chunk.kept[rows]
+        pool = kept[:, 0].astype(np.int32)
+        fires = kept[:, 2:].astype(bool)
+        arrays = chunk.scores[rows], chunk.weights[rows], half[rows], pool, kept[:, 1], fires
+        self._chunks.append((chunk.first_row, arrays))
+
+    def crossings(self) -> Crossings:
+        """All of them, in the order of the file."""
+        if not self._chunks:
+            raise InputError(f"{self._process}: holds no events")
+        ordered = [arrays for _, arrays in sorted(self._chunks, key=lambda item: item[0])]
+        scores, weights, half, pool, pileup, fires = (
+            np.concatenate(parts) for parts in zip(*ordered, strict=True)
+        )
+        clusters = None if self._columns.pool is None else pool.astype(np.int64)
+        name = self._columns.pileup
+        return Crossings(
+            Sample(scores, weights, clusters),
+            half == 1,
+            half == 2,
+            {seed.name: fires[:, i] for i, seed in enumerate(self._columns.seeds)},
+            None if name is None else (name, pileup),
+        )
+
+
+def _attributes(source: EventSource, process: str) -> dict[str, Any]:
+    """What the file says of the process."""
+    first = next(iter(source.chunks(process, size=1)), None)
+    return {} if first is None else dict(first.attributes)
+
+
+def _used_fraction(recipe: Recipe, digest: str) -> float:
+    """Of the file's events, by the hash of their ids, those the run has learned from."""
+    source = source_path(recipe.data)
+    if not source.is_file() or sha256_of(source) != digest:
+        return 0.0
+    return recipe.data.split.train + recipe.data.split.validation
+
+
+def _notes(collected: _Collected, used: float, machine: Machine, said: dict[str, Any]) -> list[str]:
+    notes = []
+    if used:
+        notes.append(
+            f"the run learned from this file: {collected.left_out} crossings of its training and "
+            "validation parts are left out"
+        )
+    stated = said.get(CROSSING_RATE)
+    if stated is not None and abs(float(stated) / machine.crossing_rate_khz - 1) > 0.01:
+        notes.append(
+            f"the file was made for {float(stated):.6g} kHz of crossings, {machine.name} has "
+            f"{machine.crossing_rate_khz:.6g}"
+        )
+    return notes

@@ -1,0 +1,178 @@
+"""Beyond the sample: a generalized Pareto distribution fitted to the tail of the score.
+
+Above a high enough u, excesses of almost any distribution follow (Pickands 1975; Coles, An
+Introduction to Statistical Modeling of Extreme Values, ch. 4)
+
+    P(S >= t | S >= u) = (1 + xi (t - u) / sigma)^(-1/xi)
+
+Scores are integers, so a crossing of score s counts with the probability of [s, s + 1): ties of
+coarse scores do no harm. What it says of thresholds that no event reaches rests on this form alone;
+the error from the fit is given, and the threshold with half and twice the tail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, stats
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.validation.tail import Sample
+
+Floats = npt.NDArray[np.float64]
+
+TAIL_EVENTS = 1000.0  # effective; the tail is at most a tenth of the sample
+MIN_TAIL_EVENTS = 100.0
+MIN_SCORES = 3
+LARGEST_SHAPE = 2.0  # beyond it a tail is heavier than any score's
+
+
+@dataclass(frozen=True)
+class TailFit:
+    """A fitted tail.
+
+    start : u; fraction : of all weight at or above it; shape : xi; scale : sigma, in score LSBs
+    """
+
+    start: int
+    fraction: float
+    shape: float
+    scale: float
+
+    def threshold(self, requested: float) -> float:
+        """Where a fraction smaller than `fraction` passes; inf where the tail has no end there."""
+        beyond = stats.genpareto.isf(requested / self.fraction, self.shape, scale=self.scale)
+        return float(self.start + beyond)
+
+
+@dataclass(frozen=True)
+class Extrapolated:
+    """An extrapolated threshold.
+
+    intervals : by confidence, from resampling the fit
+    half, twice : the threshold from half the tail, and from twice as much
+    """
+
+    value: int
+    intervals: dict[float, tuple[int, int]]
+    fit: TailFit
+    half: int
+    twice: int
+
+
+@dataclass(frozen=True)
+class _Tail:
+    """Rows at or above a start: their weights, distinct excesses, and which each row has."""
+
+    start: int
+    rows: npt.NDArray[np.intp]
+    weights: Floats
+    excess: Floats
+    which: npt.NDArray[np.intp]
+
+
+def fit_tail(sample: Sample, events: float = TAIL_EVENTS) -> TailFit:
+    """The tail of about so many effective events, at most a tenth of the sample; by likelihood.
+
+    Raises InputError where fewer than 100 effective events make a tail, or all share few scores.
+    """
+    tail = _tail(sample, events)
+    effective = tail.weights.sum() ** 2 / np.sum(tail.weights**2)
+    if effective < MIN_TAIL_EVENTS or len(tail.excess) < MIN_SCORES:
+        raise InputError(
+            f"rates: the tail above {tail.start} holds {effective:.0f} effective events with "
+            f"{len(tail.excess)} different scores; an extrapolation needs {MIN_TAIL_EVENTS:g} and "
+            f"{MIN_SCORES}"
+        )
+    return _fitted(tail, tail.weights, float(sample.weights.sum()))
+
+
+def _tail(sample: Sample, events: float) -> _Tail:
+    order = np.argsort(-sample.scores, kind="stable")
+    w = sample.weights[order]
+    running = np.cumsum(w)
+    enough = int(np.searchsorted(running**2 / np.cumsum(w**2), events))
+    tenth = int(np.searchsorted(running, 0.1 * running[-1]))
+    start = int(sample.scores[order[min(enough, tenth, len(order) - 1)]])
+    rows = np.flatnonzero(sample.scores >= start)
+    excess, which = np.unique(sample.scores[rows] - start, return_inverse=True)
+    return _Tail(start, rows, sample.weights[rows], excess.astype(float), which)
+
+
+def _fitted(tail: _Tail, weights: Floats, total: float, first: TailFit | None = None) -> TailFit:
+    """The fit with these weights of the tail's rows; `total` is that of the whole sample."""
+    counts = np.bincount(tail.which, weights, len(tail.excess))
+    guess = (0.05, float(counts @ (tail.excess + 0.5) / counts.sum()))
+    if first is not None:
+        guess = first.shape, first.scale
+    shape, scale = _most_likely(tail.excess, counts / counts.sum(), guess)
+    return TailFit(tail.start, float(counts.sum() / total), shape, scale)
+
+
+def _most_likely(x: Floats, share: Floats, guess: tuple[float, float]) -> tuple[float, float]:
+    """(xi, sigma) of integer excesses x that occur with these shares."""
+
+    def loss(parameters: Floats) -> float:
+        shape, scale = float(parameters[0]), float(np.exp(parameters[1]))
+        chance = survival(x / scale, shape) - survival((x + 1) / scale, shape)
+        if abs(shape) > LARGEST_SHAPE or np.any(chance[share > 0] <= 0):
+            return 1e6 + abs(shape) * 1e3  # a tail that ends below an event
+        return -float(share[share > 0] @ np.log(chance[share > 0]))
+
+    best = optimize.minimize(
+        loss,
+        [guess[0], np.log(guess[1])],
+        method="Nelder-Mead",
+        options={"xatol": 1e-3, "fatol": 1e-8},
+    )
+    return float(best.x[0]), float(np.exp(best.x[1]))
+
+
+def survival(z: Floats, shape: float) -> Floats:
+    """scipy.stats.genpareto.sf(z, shape) for z >= 0, without its overhead."""
+    if abs(shape) < 1e-9:
+        return np.asarray(np.exp(-z))
+    inside = np.maximum(1 + shape * z, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.exp(-np.log(inside) / shape))
+
+
+def extrapolate(
+    sample: Sample,
+    requested: float,
+    rng: np.random.Generator,
+    *,
+    replicas: int = 100,
+    confidences: tuple[float, ...] = (0.68, 0.95),
+) -> Extrapolated:
+    """The threshold of a fraction that the sample itself cannot resolve.
+
+    Its intervals come from resampled tails, clusters drawn whole with Poisson(1) multiplicity.
+
+    Raises InputError where the tail cannot be fitted, or the request is within the sample.
+    """
+    fit = fit_tail(sample)
+    if requested >= fit.fraction:
+        raise InputError(
+            f"rates: {requested:.3g} is within the sample (its tail begins at {fit.fraction:.3g}); "
+            "an extrapolation is for rarer requests"
+        )
+    tail, total = _tail(sample, TAIL_EVENTS), float(sample.weights.sum())
+    _, cluster = np.unique(sample.cluster_of()[tail.rows], return_inverse=True)
+    found = []
+    for _ in range(replicas):
+        times = rng.poisson(1.0, int(cluster.max()) + 1)
+        again = _fitted(tail, tail.weights * times[cluster], total, fit)
+        found.append(again.threshold(requested))
+    intervals = {
+        c: (
+            int(np.floor(np.quantile(found, (1 - c) / 2))),
+            int(np.ceil(np.quantile(found, (1 + c) / 2))),
+        )
+        for c in confidences
+    }
+    others = [fit_tail(sample, factor * TAIL_EVENTS).threshold(requested) for factor in (0.5, 2.0)]
+    half, twice = (int(np.ceil(value)) for value in others)
+    return Extrapolated(int(np.ceil(fit.threshold(requested))), intervals, fit, half, twice)
