@@ -161,14 +161,19 @@ def concatenated(parts: Sequence[Events]) -> Events:
 def split_of(event_ids: npt.NDArray[np.uint64], fractions: tuple[float, float, float]) -> Any:
     """Index into SPLITS for each id, by a hash of the id alone; shape (N,) int8.
 
-    The hash is splitmix64 (Steele et al. 2014), so a split never depends on order or sample
-    size, and rows of one event stay together.
+    So a split never depends on order or sample size, and rows of one event stay together.
     """
-    z = event_ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    uniform = hashed(event_ids, 1).astype(np.float64) / 2.0**64
+    return np.searchsorted(np.cumsum(fractions[:2]), uniform, side="right").astype(np.int8)
+
+
+def hashed(event_ids: npt.NDArray[np.uint64], stream: int) -> npt.NDArray[np.uint64]:
+    """The `stream`-th number that splitmix64 (Steele et al. 2014) gives for each id; shape (N,)."""
+    step = np.uint64(stream * 0x9E3779B97F4A7C15 % 2**64)
+    z = event_ids.astype(np.uint64) + step
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    uniform = (z ^ (z >> np.uint64(31))).astype(np.float64) / 2.0**64
-    return np.searchsorted(np.cumsum(fractions[:2]), uniform, side="right").astype(np.int8)
+    return np.asarray(z ^ (z >> np.uint64(31)))
 
 
 def write_events(

@@ -12,8 +12,6 @@ from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
-
 from naetrigger.contracts import calo_regions, trigger_objects
 from naetrigger.contracts.errors import InputError, suggestion
 from naetrigger.contracts.events import HARDWARE_UNIT, Events, concatenated
@@ -29,6 +27,7 @@ from naetrigger.training.data.formats.format import (
 )
 from naetrigger.training.data.formats.hdf5_file import is_hdf5, opened
 from naetrigger.training.data.settings import FILE_SUFFIXES, DataSettings
+from naetrigger.training.data.subset import stable_subset
 
 NAMED_COLUMNS = 10  # of those that differ, in a message
 MIXTURE = "background"  # what several background processes become
@@ -85,20 +84,15 @@ class EventSource:
                     yield events if options.keep_bad else events.check(str(self.path), first)
 
     def read(self, process: str, limit: int | None = None) -> Events:
-        """All events of one process, or its first ones; no more of the file is read than that."""
+        """All events of one process, or `limit` of them, chosen by the hash of their ids."""
         known = [summary.name for summary in self.processes]
         if process not in known:
             raise InputError(
                 f"{self.path}: no process '{process}'{suggestion(process, known)} "
                 f"(has {', '.join(known)})"
             )
-        parts, count = [], 0
-        for events in self.chunks(process):
-            left = len(events) if limit is None else limit - count
-            parts.append(events.select(np.arange(left)) if left < len(events) else events)
-            count += len(parts[-1])
-            if count == limit:
-                break
+        chunks = self.chunks(process)
+        parts = list(chunks) if limit is None else stable_subset(chunks, limit)
         if not parts:
             raise InputError(f"{self.path}: {process}: holds no events")
         return concatenated(parts)
@@ -173,7 +167,7 @@ def recognise(path: Path) -> str:
 def read_source(settings: DataSettings) -> tuple[Events, list[Events]]:
     """(background, signals) as the settings name them, checked for NaN and bad weights.
 
-    Of the background no more than `max_background` events are read, of a signal `max_signal`.
+    Of the background `max_background` events are taken, of a signal `max_signal`.
     """
     one = settings.background if isinstance(settings.background, str) else None
     source = _open(settings, source_path(settings), one, "background")
@@ -271,7 +265,7 @@ def _listed(patterns: Iterable[str], source: EventSource, signals: Collection[st
 
 
 def _read_together(source: EventSource, names: list[str], limit: int | None) -> Events:
-    """Processes as one; of several, the first `limit` events of all, taken evenly.
+    """Processes as one; of several, `limit` events of all, taken evenly.
 
     Weights and ids stay as they are: rows of different processes that share an id share a split.
     """

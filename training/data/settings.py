@@ -162,10 +162,10 @@ class DataSettings(Settings):
     of it in turn. Training never sees these weights, as they come from signals."""
 
     max_background: int | None = Field(None, ge=10)
-    """Use the first so many background events."""
+    """Use so many background events, from all of the file: those whose ids hash lowest."""
 
     max_signal: int | None = Field(None, ge=10)
-    """Use the first so many events of each signal."""
+    """Use so many events of each signal, chosen likewise."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

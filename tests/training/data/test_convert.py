@@ -205,11 +205,11 @@ def test_signals_of_other_units_or_unclear_processes(tmp_path: Path) -> None:
         read_source(DataSettings(source=source, signals={"u": str(tmp_path / "s.h5")}))
 
 
-def test_reading_stops_at_the_limit(tmp_path: Path) -> None:
-    """What is wrong beyond max_background is never seen."""
+def test_a_limit_takes_of_all_of_the_file(tmp_path: Path) -> None:
     lines = [f"{i},{i}" for i in range(60_000)]
-    (tmp_path / "f.csv").write_text("\n".join(["a,b", *lines, "1,nan"]) + "\n")
-    background, _ = read_source(DataSettings(source=str(tmp_path / "f.csv"), max_background=100))
-    assert len(background) == 100
-    with pytest.raises(InputError, match="line 60002: column 'b'"):
-        read_source(DataSettings(source=str(tmp_path / "f.csv")))
+    (tmp_path / "f.csv").write_text("\n".join(["a,b", *lines]) + "\n")
+    background, _ = read_source(DataSettings(source=str(tmp_path / "f.csv"), max_background=1000))
+    assert len(background) == 1000
+    # Of a uniform distribution; 60000 / sqrt(12 * 1000) is one standard deviation of the mean.
+    assert background.column("a").mean() == pytest.approx(30_000, abs=4 * 548)
+    assert np.all(np.diff(background.column("a")) > 0)
