@@ -88,9 +88,12 @@ class Langevin(Settings):
             raise ValueError("noise = 0 needs a step_size and goes without metropolis")
         if self.noise == 0 and self.final_noise is not None:
             raise ValueError("final_noise is reached by factors, so noise must be > 0")
-        if self.temperature_learning_rate is not None and self.final_temperature is not None:
+        if self.temperature_learning_rate is not None and (
+            self.final_temperature is not None or self.gradient_clip is not None
+        ):
             raise ValueError(
-                "temperature_learning_rate: a learned temperature has no final_temperature"
+                "temperature_learning_rate goes without final_temperature, and without "
+                "gradient_clip, which would cut the drift whatever T is"
             )
         if self.metropolis and self.annealed:
             raise ValueError("metropolis keeps one density: leave out final_noise and temperature")
