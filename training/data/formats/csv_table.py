@@ -1,7 +1,8 @@
 """CSV: one process a file; the first line names the columns, every other line is a row.
 
 Two columns are taken out where they are present: weights (else 1) and event ids (else the row's
-number). Everything else is a value. Errors name line and column.
+number). A column `context.jet_pt` is the context column jet_pt, which no model sees; so what is
+written here reads back as it was. Everything else is a value. Errors name line and column.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from naetrigger.training.data.formats.format import (
 
 ENCODING = "utf-8-sig"
 MAX_HEADER = 1_000_000
+CONTEXT = "context."
 
 
 class Csv:
@@ -48,12 +50,14 @@ class Csv:
         return Description(
             processes=single_process(path, options, None),
             columns=_values(names, options),
+            context_columns=tuple(name.removeprefix(CONTEXT) for name in _context(names)),
             notes=tuple(f"{taken[name]} from column '{name}'" for name in names if name in taken),
         )
 
     def chunks(self, path: Path, options: ReadOptions, size: int) -> Iterator[Events]:
         names = _header(path)
         places = [names.index(name) for name in _values(names, options)]
+        apart = [names.index(name) for name in _context(names)]
         row = 0
         for lines in _blocks(path, names, min(size, max(1, CHUNK_VALUES // len(names)))):
             table = _table(path, names, lines, options.keep_bad)
@@ -71,6 +75,8 @@ class Csv:
                 values=as_float32(table[:, places]),
                 weights=weights,
                 event_ids=ids,
+                context_columns=tuple(names[i].removeprefix(CONTEXT) for i in apart),
+                context=as_float32(table[:, apart]),
                 attributes={"source": path.name},
             )
         if row == 0:
@@ -82,7 +88,8 @@ def write(path: Path, chunks: Iterable[Events]) -> None:
     with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         for i, events in enumerate(chunks):
             if i == 0:
-                names = (*events.columns, *events.context_columns, "weight", "event_id")
+                context = [CONTEXT + name for name in events.context_columns]
+                names = (*events.columns, *context, "weight", "event_id")
                 csv.writer(file, lineterminator="\n").writerow(names)
             numbers = np.concatenate([events.values, events.context], axis=1)
             rows = zip(numbers.tolist(), events.weights, events.event_ids, strict=True)
@@ -94,7 +101,12 @@ def write(path: Path, chunks: Iterable[Events]) -> None:
 
 
 def _values(names: list[str], options: ReadOptions) -> tuple[str, ...]:
-    return tuple(n for n in names if n not in (options.weight_column, options.event_id_column))
+    others = {options.weight_column, options.event_id_column, *_context(names)}
+    return tuple(name for name in names if name not in others)
+
+
+def _context(names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith(CONTEXT)]
 
 
 def _header(path: Path) -> list[str]:

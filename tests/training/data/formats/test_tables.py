@@ -22,8 +22,8 @@ def only(source: EventSource) -> Events:
     return source.read(source.processes[0].name)
 
 
-def test_parquet_keeps_everything(tmp_path: Path) -> None:
-    written = Events(
+def tops() -> Events:
+    return Events(
         "tops",
         "signal",
         ("a", "b"),
@@ -35,6 +35,23 @@ def test_parquet_keeps_everything(tmp_path: Path) -> None:
         units=("GeV", ""),
         context_units=("GeV",),
     )
+
+
+def test_csv_keeps_apart_what_no_model_sees(tmp_path: Path) -> None:
+    written = tops()
+    WRITERS["csv"](tmp_path / "tops.csv", [written])
+    header = (tmp_path / "tops.csv").read_text().partition("\n")[0]
+    assert header == "a,b,context.jet_pt,weight,event_id"
+    source = open_events(tmp_path / "tops.csv")
+    assert (source.columns, source.description.context_columns) == (("a", "b"), ("jet_pt",))
+    read = only(source)
+    assert (read.columns, read.context_columns) == (written.columns, written.context_columns)
+    for name in ("values", "weights", "event_ids", "context"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+
+
+def test_parquet_keeps_everything(tmp_path: Path) -> None:
+    written = tops()
     WRITERS["parquet"](tmp_path / "f.parquet", [written])
     read = only(open_events(tmp_path / "f.parquet"))
     for name in ("process", "role", "columns", "units", "context_columns", "context_units"):
