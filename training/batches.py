@@ -25,6 +25,8 @@ from naetrigger.training.settings import (
 
 log = logging.getLogger(__name__)
 
+MOSTLY_ALIKE = 0.5  # effective events over events, below which weights not used are worth a word
+
 
 @dataclass(frozen=True)
 class Batches:
@@ -89,6 +91,8 @@ def batches(
         weights = _weights("training", train_weights, len(train_inputs))
         cumulated = torch.from_numpy(np.cumsum(weights))
         probabilities = _weights("validation", validation_weights, len(validation_inputs))
+    elif train_weights is not None:
+        _warn_unused(np.asarray(train_weights, np.float64))
     size = min(objective.validation_size, len(validation_inputs))
     rows = np.random.default_rng(settings.seed).choice(
         len(validation_inputs), size, replace=probabilities is not None, p=probabilities
@@ -130,6 +134,18 @@ def _weights(name: str, weights: npt.NDArray[np.float64] | None, n: int) -> npt.
     if w.shape != (n,) or not np.isfinite(w).all() or (w < 0).any() or w.sum() <= 0:
         raise InputError(f"{name} weights must be {n} finite numbers >= 0, not all zero")
     return np.asarray(w / w.sum())
+
+
+def _warn_unused(weights: npt.NDArray[np.float64]) -> None:
+    """Weights that vary so much that the sample is another one without them."""
+    effective = weights.sum() ** 2 / np.square(weights).sum()
+    if effective < MOSTLY_ALIKE * len(weights):
+        log.warning(
+            "objective.use_weights is not set: all %d training events count alike, though their "
+            "weights make them worth %.0f; with use_weights: true they are drawn by weight",
+            len(weights),
+            effective,
+        )
 
 
 def _warn_beyond_bounds(objective: ObjectiveSettings, inputs: npt.NDArray[np.float32]) -> None:
