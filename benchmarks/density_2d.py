@@ -44,7 +44,7 @@ def main() -> None:
     """Train and judge what is missing, then print the tables and draw the maps."""
     arguments = _arguments()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for seed in arguments.seeds:
+    for seed in [] if arguments.tables else arguments.seeds:
         for toy in arguments.sets:
             _floor(arguments.out, toy, seed)
             for system in arguments.systems:
@@ -62,6 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sets", nargs="+", default=list(TOYS), choices=list(TOYS))
     parser.add_argument("--steps", type=int, default=500, help="of systems with chains")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/density_2d"))
+    parser.add_argument("--tables", action="store_true", help="of what is there; train nothing")
     return parser.parse_args()
 
 
@@ -198,7 +199,7 @@ def _tables(arguments: argparse.Namespace) -> list[str]:
 
 
 def _cell(out: Path, toy: str, system: str, seeds: list[int], key: str) -> str:
-    results = [_read(out / f"{stem(toy, system, seed)}.json") for seed in seeds]
+    results = _read_all([out / f"{stem(toy, system, seed)}.json" for seed in seeds])
     values = [r[key] for r in results if r.get(key) is not None]
     diverged = sum("diverged" in r for r in results)
     return over_seeds(values) + (f" ({diverged} diverged)" if diverged else "")
@@ -208,7 +209,10 @@ def _exact_cell(out: Path, toy: str, system: str, seeds: list[int]) -> str:
     """W2 as for the chain, of independent samples of exp(-E/T) on the grid."""
     distances = []
     for seed in seeds:
-        with np.load(out / f"{stem(toy, system, seed)}.npz") as kept:
+        path = out / f"{stem(toy, system, seed)}.npz"
+        if not path.exists():
+            continue
+        with np.load(path) as kept:
             if "log_density" not in kept.files:
                 continue
             cells = normalised(kept["log_density"].astype(np.float64))
@@ -222,14 +226,12 @@ def _exact_cell(out: Path, toy: str, system: str, seeds: list[int]) -> str:
 
 
 def _floor_cell(out: Path, toy: str, seeds: list[int], name: str, key: str) -> str:
-    results = [_read(out / f"{stem(toy, 'floor', seed)}.json") for seed in seeds]
+    results = _read_all([out / f"{stem(toy, 'floor', seed)}.json" for seed in seeds])
     return over_seeds([r[name][key] for r in results])
 
 
-def _read(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    assert isinstance(content, dict)
-    return content
+def _read_all(paths: list[Path]) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

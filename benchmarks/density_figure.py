@@ -31,8 +31,8 @@ def draw(out: Path, systems: list[str], sets: list[str], seed: int) -> Path:
             ax = axes[block * len(sets) + j, column]
             if name == "truth":
                 _map(ax, np.log(TOYS[toy].density(cell_centres()) + 1e-300), None)
-            else:
-                with np.load(out / f"{stem(toy, name, seed)}.npz") as kept:
+            elif (path := out / f"{stem(toy, name, seed)}.npz").exists():
+                with np.load(path) as kept:
                     found = {key: kept[key] for key in kept.files}
                 _map(ax, found.get("log_density"), found.get("samples"))
             if j == 0:

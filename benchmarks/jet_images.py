@@ -76,7 +76,7 @@ def main() -> None:
     arguments = _arguments()
     arguments.out.mkdir(parents=True, exist_ok=True)
     samples = Samples(arguments.block, arguments.events)
-    for seed in arguments.seeds:
+    for seed in [] if arguments.tables else arguments.seeds:
         for direction in DIRECTIONS:
             for name in arguments.systems:
                 _judged(arguments, samples, direction, name, seed)
@@ -94,6 +94,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--block", type=int, default=2, help="pixels a side that are summed")
     parser.add_argument("--events", type=int, help="of each process at most; none: all")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/jet_images"))
+    parser.add_argument("--tables", action="store_true", help="of what is there; train nothing")
     return parser.parse_args()
 
 
@@ -158,8 +159,9 @@ def _tables(arguments: argparse.Namespace) -> list[str]:
     systems, seeds = arguments.systems, arguments.seeds
     results = {
         (direction, name): [
-            json.loads((arguments.out / f"{stem(direction, name, seed)}.json").read_text())
+            json.loads(path.read_text(encoding="utf-8"))
             for seed in seeds
+            if (path := arguments.out / f"{stem(direction, name, seed)}.json").exists()
         ]
         for direction in DIRECTIONS
         for name in systems
@@ -201,7 +203,7 @@ def _complexity(arguments: argparse.Namespace, samples: Samples) -> str:
 def _area(results: list[dict[str, Any]]) -> str:
     good = [r for r in results if "auc" in r]
     if not good:
-        return "diverged"
+        return "diverged" if results else ""
     bootstrap = np.mean([r["error"] for r in good])
     lost = len(results) - len(good)
     more = f", {lost} diverged" if lost else ""

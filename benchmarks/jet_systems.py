@@ -80,6 +80,8 @@ class System:
 SYSTEMS: dict[str, System] = {
     "lit pixels": System("lit"),  # the more, the more anomalous: complexity and nothing else
     "PCA, 16": System("pca"),
+    "PCA, 16, power 1/2, sigma 1": System("pca", Preparation(0.5, 1.0)),
+    "PCA, 3, power 1/2, sigma 1": System("pca", Preparation(0.5, 1.0), latent=3),
     "MD of pixels": System("gaussian"),
     "MD of AE latents": System("mahalanobis"),
     "AE": System("ae"),
