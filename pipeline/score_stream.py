@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from naetrigger.contracts.event_stream import ROWS_PER_BLOCK
 from naetrigger.contracts.events import Events, concatenated
 from naetrigger.pipeline.model_inputs import BLOCK
 from naetrigger.pipeline.score_workers import Alone, Scores, Task, Workers, working
+from naetrigger.training.data.formats.format import CHUNK_VALUES
 from naetrigger.training.data.readers import EventSource
 
 Floats32 = npt.NDArray[np.float32]
@@ -47,6 +49,11 @@ def chunk_rows(columns: int) -> int:
     return max(min(MAX_ROWS, MAX_VALUES // max(columns, 1)) // BLOCK, 1) * BLOCK
 
 
+def read_rows(columns: int) -> int:
+    """Rows read at once: whole blocks of naetrigger's own files, each unpacked once."""
+    return min(max(CHUNK_VALUES // (ROWS_PER_BLOCK * max(columns, 1)), 1), 4) * ROWS_PER_BLOCK
+
+
 def score_stream(
     source: EventSource,
     task: Task,
@@ -70,7 +77,7 @@ def score_stream(
     inputs = task.inputs()
     pending: dict[int, _Piece] = {}
     with working(task, workers) as pool:
-        read = source.chunks(process)
+        read = source.chunks(process, size=read_rows(len(source.columns)))
         pieces = _pieces(read, rows or chunk_rows(len(inputs.columns)), inputs.select, keep)
         for number, piece in enumerate(pieces):
             if number in done:

@@ -250,7 +250,15 @@ def _save(folder: Path, chunk: ScoredChunk) -> _Part:
             f"{path}: cannot be written ({error.strerror}); make room and start again: finished "
             "chunks are kept"
         ) from error
-    return _part(path)
+    return _Part(
+        path,
+        chunk.process,
+        chunk.first_row,
+        len(chunk),
+        float(chunk.scores.min()),
+        float(chunk.scores.max()),
+        chunk.saturated,
+    )
 
 
 def _existing(folder: Path) -> Iterator[tuple[int, _Part]]:
