@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.events import Events
+from naetrigger.training.data.prepare import with_columns
 from naetrigger.validation.baselines import fit_mahalanobis, single_inputs
 from naetrigger.validation.efficiency import Scored, auc, auc_replicas, resample_counts
 from naetrigger.validation.reweighting import follow_signal
@@ -69,7 +70,7 @@ def measure(
     rng = np.random.default_rng(1)
     background = _all_scores(jets, jets.test, folders)
     counts_b = resample_counts(jets.test.event_ids, REPLICAS, rng)
-    for signal in signals:
+    for signal in (with_columns(one, jets.test.columns) for one in signals):
         name = signal.process
         mine = _all_scores(jets, signal, folders)
         match = follow_signal(

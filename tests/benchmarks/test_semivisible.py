@@ -14,6 +14,7 @@ from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.progress import Silent
 from naetrigger.pipeline.recipe import load_recipe
+from naetrigger.training.data.prepare import with_columns
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MODULES = ("auc", "report", "systems", "figures")
@@ -58,7 +59,8 @@ def found(grid, monkeypatch):
         grid.auc, "scores", lambda folder, x: np.asarray(by[folder.name](x), np.float64)
     )
     folders = {"WNAE": {1: Path("w1"), 2: Path("w2")}, "AE": {2: Path("a1")}}
-    return grid.auc.measure(jets, [jets_of("svjt_1000_r01", 3000, 1.0, 700, 2)], folders)
+    signal = with_columns(jets_of("svjt_1000_r01", 3000, 1.0, 700, 2), ("b",))  # a is context
+    return grid.auc.measure(jets, [signal], folders)
 
 
 def test_auc_of_shifted_gaussians_is_known(found):
