@@ -29,7 +29,7 @@ from naetrigger.training.teacher import load_teacher
 
 Floats = npt.NDArray[np.float64]
 
-CONTRAST_STEPS = 3000  # of NAE and MPDR, 2000 of them pre-training; they are best before that
+CONTRAST_STEPS = 3000  # of NAE and MPDR, 2000 of them pre-training
 NO_STOP = 1e9  # standard deviations: a divergence stop that never fires
 OUTCOME = "outcome.json"
 
