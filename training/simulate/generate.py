@@ -160,8 +160,8 @@ def make_chunks(
             _begin(workers, counts, rows)
             for number in workers.finished():
                 counts[number] = len(load_chunk(chunk_path(folder, number)))
-            kept = min(sum(counts.values()), rows)
-            progress.update(kept, generated=float(len(counts) * wanted.events))
+            kept, at_work = min(sum(counts.values()), rows), float(len(workers.in_work))
+            progress.update(kept, generated=float(len(counts) * wanted.events), at_work=at_work)
             if not kept and len(counts) * wanted.events >= GIVE_UP_EVENTS:
                 raise NaetriggerError(
                     f"{wanted.process}: none of {len(counts) * wanted.events} events has anything "

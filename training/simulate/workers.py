@@ -21,6 +21,7 @@ from naetrigger.training.simulate.chunks import Order, chunk_path, make_chunk, s
 # Workers share out chunks, not the sums within one.
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 STOP_SECONDS = 5.0
+PATIENCE_SECONDS = 1.0
 
 
 class Workers:
@@ -59,9 +60,9 @@ class Workers:
             self._lost(pipe)
 
     def finished(self) -> list[int]:
-        """Wait until at least one chunk is in the folder; the numbers of those that are."""
+        """Numbers of the chunks that are in the folder now; none after a second without one."""
         done = []
-        for pipe in wait(list(self._busy)):
+        for pipe in wait(list(self._busy), timeout=PATIENCE_SECONDS):
             assert isinstance(pipe, Connection)
             try:
                 problem = pipe.recv()

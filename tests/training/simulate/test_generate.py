@@ -235,6 +235,22 @@ def test_progress_counts_to_the_rows_asked_for(made, tmp_path):
     assert calls[-1] == 3
 
 
+def test_waiting_for_the_first_chunk_is_not_silent(tmp_path, monkeypatch):
+    """A listener that prints now and then can only do so when it is told something."""
+    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.05)
+    told = []
+
+    class Listener:
+        def start(self, label, total):
+            told.append(label)
+
+        def update(self, done, **values):
+            told.append((done, values.get("at_work")))
+
+    make(tmp_path / "jets.h5", rows=2, count=2, progress=Listener())
+    assert told.count((0, 1.0)) + told.count((0, 2.0)) > 3
+
+
 def test_full_disk_is_told_before_assembling(tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 10})()
     monkeypatch.setattr(assembly.shutil, "disk_usage", lambda path: usage)
