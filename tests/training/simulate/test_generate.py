@@ -237,8 +237,11 @@ def test_progress_counts_to_the_rows_asked_for(made, tmp_path):
 
 def test_waiting_for_the_first_chunk_is_not_silent(tmp_path, monkeypatch):
     """A listener that prints now and then can only do so when it is told something."""
-    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.05)
-    told = []
+    waits, told = iter(range(3)), []
+
+    class Slow(workers.Alone):
+        def finished(self):
+            return super().finished() if next(waits, None) is None else []
 
     class Listener:
         def start(self, label, total):
@@ -247,8 +250,17 @@ def test_waiting_for_the_first_chunk_is_not_silent(tmp_path, monkeypatch):
         def update(self, done, **values):
             told.append((done, values.get("at_work")))
 
-    make(tmp_path / "jets.h5", rows=2, count=2, progress=Listener())
-    assert told.count((0, 1.0)) + told.count((0, 2.0)) > 3
+    monkeypatch.setattr(workers, "Alone", Slow)
+    make(tmp_path / "jets.h5", rows=2, progress=Listener())
+    assert told.count((0, 1.0)) == 3
+
+
+def test_workers_that_have_nothing_yet_are_not_waited_for_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.0)
+    with workers.working(Order(PROCESS, "jets", 1, EVENTS), tmp_path, 2) as some:
+        some.begin(0)
+        assert some.finished() == []
+        assert some.in_work == [0]
 
 
 def test_full_disk_is_told_before_assembling(tmp_path, monkeypatch):
