@@ -53,7 +53,7 @@ class Glow(EnergyModel):
     def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """z, one part a scale, and log |det dz/dx|, shape (B,)."""
         h = x.reshape(-1, 1, *self.image)
-        log_det, parts = x.new_zeros(len(x)), []
+        log_det, parts = x.new_zeros(x.shape[0]), []
         for scale, steps in enumerate(self.scales):
             h = pixel_unshuffle(h, 2)
             for step in steps.children():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax, logsigmoid
+from torch.nn.functional import log_softmax, softplus
 
 LEAST_LOG_SCALE = -7.0
 
@@ -25,8 +25,9 @@ def log_probability(v: Tensor, parameters: Tensor, levels: int) -> Tensor:
     inverse = torch.exp(-log_scales.clamp_min(LEAST_LOG_SCALE))
     above, below = inverse * (v + h - means), inverse * (v - h - means)
     # S(a) - S(b) = S(a) S(-b) (1 - e^(b - a)), which never takes nearly equal numbers apart
-    width = torch.log(-torch.expm1(-2 * h * inverse))
-    inner = logsigmoid(above) + logsigmoid(-below) + width
+    t = torch.tanh(h * inverse)
+    width = torch.log(2 * t / (1 + t))  # 1 - e^(b - a), as exact for narrow levels as for wide ones
+    inner = width - softplus(-above) - softplus(below)  # S(a) = e^-softplus(-a)
     first, last = v < -1 + h, v > 1 - h
-    each = torch.where(first, logsigmoid(above), torch.where(last, logsigmoid(-below), inner))
+    each = torch.where(first, -softplus(-above), torch.where(last, -softplus(below), inner))
     return torch.logsumexp(log_softmax(shares, dim=1) + each, dim=1)

@@ -29,13 +29,33 @@ class Mixture(NamedTuple):
 
     def energy(self, features: Tensor) -> Tensor:
         """Minus the log density of features (B, D), shape (B,)."""
+        return self.heights().energy(features)
+
+    def heights(self) -> Heights:
+        """The same mixture, with all done that needs no features."""
         root = torch.linalg.cholesky(self.covariances)
-        away = (features.unsqueeze(1) - self.means).unsqueeze(3)  # (B, K, D, 1)
-        white = torch.linalg.solve_triangular(root, away, upper=False).squeeze(3)
+        eye = torch.eye(self.means.shape[1], dtype=root.dtype, device=root.device)
+        whiten = torch.linalg.solve_triangular(root, eye.expand_as(root), upper=False)
         log_det = root.diagonal(dim1=1, dim2=2).log().sum(dim=1)
         constant = 0.5 * self.means.shape[1] * math.log(2 * math.pi)
-        log_density = -0.5 * white.square().sum(dim=2) - log_det - constant
-        return -torch.logsumexp(self.shares.log() + log_density, dim=1)
+        return Heights(self.shares.log() - log_det - constant, self.means, whiten)
+
+
+class Heights(NamedTuple):
+    """Log densities of each Gaussian at its mean (K,), means (K, D), and the maps (K, D, D) that
+    whiten it."""
+
+    log_heights: Tensor
+    means: Tensor
+    whiten: Tensor
+
+    def energy(self, features: Tensor) -> Tensor:
+        """Minus the log density of features (B, D), shape (B,)."""
+        away = features.unsqueeze(1) - self.means  # (B, K, D)
+        white = (self.whiten @ away.unsqueeze(3)).squeeze(3)
+        each = self.log_heights - 0.5 * white.square().sum(dim=2)
+        top = each.max(dim=1, keepdim=True).values  # torch's logsumexp is not ONNX' far out
+        return -(top.squeeze(1) + (each - top).exp().sum(dim=1).log())
 
 
 def mixture_of(features: Tensor, membership: Tensor, ridge: float) -> Mixture:
@@ -51,18 +71,20 @@ def mixture_of(features: Tensor, membership: Tensor, ridge: float) -> Mixture:
 class MixtureModel(EnergyModel):
     """Energy: minus the log density of the features under the mixture kept with the weights."""
 
-    shares: Tensor
+    log_heights: Tensor
     means: Tensor
-    covariances: Tensor
+    whiten: Tensor
 
     def __init__(self, autoencoder: Autoencoder, estimation: nn.Module, components: int) -> None:
         super().__init__(autoencoder.settings, autoencoder.n_inputs, score_named("energy"))
         self.autoencoder = autoencoder
         self.estimation = estimation
         size = autoencoder.settings.latent + EXTRA_FEATURES
-        self.register_buffer("shares", torch.full((components,), 1 / components))
-        self.register_buffer("means", torch.zeros(components, size))
-        self.register_buffer("covariances", torch.eye(size).repeat(components, 1, 1))
+        shares = torch.full((components,), 1 / components)
+        unit = torch.eye(size).repeat(components, 1, 1)
+        first = Mixture(shares, torch.zeros(components, size), unit).heights()
+        for name, value in first._asdict().items():
+            self.register_buffer(name, value)
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """c(x), shape (B, latent + 2), and the mean squared reconstruction error, shape (B,)."""
@@ -80,10 +102,9 @@ class MixtureModel(EnergyModel):
 
     def keep(self, mixture: Mixture) -> None:
         """Score by this mixture from now on."""
-        self.shares.copy_(mixture.shares)
-        self.means.copy_(mixture.means)
-        self.covariances.copy_(mixture.covariances)
+        for name, value in mixture.heights()._asdict().items():
+            getattr(self, name).copy_(value)
 
     def energy(self, x: Tensor) -> Tensor:
         """Minus the log density of the features, shape (B,)."""
-        return Mixture(self.shares, self.means, self.covariances).energy(self.features(x)[0])
+        return Heights(self.log_heights, self.means, self.whiten).energy(self.features(x)[0])

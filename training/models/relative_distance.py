@@ -41,17 +41,18 @@ class RelativeDistance(EnergyModel):
 
     def from_classes(self, z: Tensor) -> Tensor:
         """Squared distances from each class's mean, shape (B, K)."""
-        white = z @ self.within.T
-        return (white.unsqueeze(1) - self.means @ self.within.T).square().sum(dim=2)
+        within = self.within.to(z)
+        white = z @ within.T
+        return (white.unsqueeze(1) - self.means.to(z) @ within.T).square().sum(dim=2)
 
     def from_all(self, z: Tensor) -> Tensor:
         """Squared distances from the mean of all, shape (B,)."""
-        return ((z - self.mean) @ self.whole.T).square().sum(dim=1)
+        return ((z - self.mean.to(z)) @ self.whole.to(z).T).square().sum(dim=1)
 
     def energy(self, x: Tensor) -> Tensor:
-        """The relative distance, shape (B,)."""
-        z = self.points(x)
-        return self.from_classes(z).min(dim=1).values - self.from_all(z)
+        """The relative distance, shape (B,); in float64, as two large numbers nearly cancel."""
+        z = self.points(x).double()
+        return (self.from_classes(z).min(dim=1).values - self.from_all(z)).to(x.dtype)
 
     @torch.no_grad()
     def keep(self, z: Tensor, classes: Tensor) -> None:
