@@ -21,7 +21,7 @@ from naetrigger.export.fit import Curve, Fitted, Trainer
 from naetrigger.export.initial import starting_student
 from naetrigger.export.lower import lower, lower_student
 from naetrigger.export.qkeras_student import libraries
-from naetrigger.export.score_scale import MEANING, score_scale
+from naetrigger.export.score_scale import score_scale
 from naetrigger.export.student import Student, float_edges, write_student
 from naetrigger.export.student_settings import StudentSettings
 from naetrigger.export.student_task import StudentTask
@@ -119,7 +119,8 @@ def _report(student: Student, task: StudentTask, fitted: Fitted) -> StudentRepor
     }
     if student.mode == "regress":
         scale = score_scale(task.train.scores, task.teacher_score)
-        record |= {"score_meaning": MEANING, "origin": scale.origin, "unit": scale.unit}
+        record |= {"score_meaning": scale.meaning, "centre": scale.centre, "unit": scale.unit}
+        record["lowest"] = scale.lowest
     return StudentReport(
         student=replace(student, record=record),
         network=network,

@@ -25,7 +25,7 @@ from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.contracts.fixed_point import Floats, Integers
 from naetrigger.contracts.progress import Progress
 from naetrigger.export.qkeras_student import keras_graph, libraries
-from naetrigger.export.score_scale import score_scale
+from naetrigger.export.score_scale import ScoreScale, score_scale
 from naetrigger.export.student import SCORE, Student
 from naetrigger.export.student_settings import StudentSettings
 from naetrigger.export.student_task import Sample, StudentTask
@@ -55,8 +55,9 @@ class Trainer:
         self.task, self.settings, self.progress, self.curve = task, settings, progress, curve
         self.rng = np.random.default_rng([seed, 2])
         regress = settings.mode == "regress"
-        self.train = _arrays((task.train, task.points), regress)
-        self.validation = _arrays((task.validation, task.validation_points), regress)
+        scale = score_scale(task.train.scores, task.teacher_score) if regress else None
+        self.train = _arrays((task.train, task.points), scale)
+        self.validation = _arrays((task.validation, task.validation_points), scale)
 
     def fit(self, student: Student, quantized: bool) -> Fitted:
         """The student with the weights of the best validation loss."""
@@ -184,10 +185,11 @@ def _loss(
     background = task.train
     median = float(np.median(background.scores))
     if settings.mode == "regress":
-        scale = score_scale(background.scores, task.teacher_score)
+        highest = score_scale(background.scores, task.teacher_score).highest
 
-        def regression(total: Any, _: Any, scores: Any, __: Any) -> Any:
-            return tf.square(total - scale.target(scores, tf.math))
+        def regression(total: Any, _: Any, targets: Any, __: Any) -> Any:
+            short = tf.minimum(total - highest, 0.0)
+            return tf.square(tf.where(targets < highest, total - targets, short))
 
         return regression
     assert background.vector is not None
@@ -207,18 +209,21 @@ def _loss(
     return distillation
 
 
-def _arrays(samples: tuple[Sample, ...], regress: bool) -> tuple[Floats, ...]:
-    """x, weights, scores, vector of several samples as one; vector is empty for regression."""
+def _arrays(samples: tuple[Sample, ...], scale: ScoreScale | None) -> tuple[Floats, ...]:
+    """x, weights, scores, vector of several samples as one.
+
+    For regression the scores are those on `scale`, and vector is empty.
+    """
     samples = tuple(sample for sample in samples if len(sample.x))
 
     def vector_in(sample: Sample) -> Floats:
-        if regress or sample.vector is None:
+        if scale or sample.vector is None:
             return np.zeros((len(sample.x), 0))
         return sample.vector
 
     return (
         np.concatenate([sample.x for sample in samples]),
         np.concatenate([sample.weights for sample in samples]),
-        np.concatenate([sample.scores for sample in samples]),
+        np.concatenate([scale.target(s.scores) if scale else s.scores for s in samples]),
         np.concatenate([vector_in(sample) for sample in samples]),
     )
