@@ -43,13 +43,18 @@ FURTHER = {"relative_mahalanobis": ["objective.labels=digit", "objective.classes
 
 @dataclass(frozen=True)
 class Case:
-    """One run: `overrides` are all that it says to --set. refused: why it had to regress."""
+    """One run: `overrides` are all that it says to --set.
+
+    refused : why it had to regress
+    lacks : settings without a default that neither recipe has, for which there is no run
+    """
 
     name: str
     score: str
     recipe: str
     overrides: tuple[str, ...]
     refused: str = ""
+    lacks: str = ""
 
     @property
     def folder(self) -> str:
@@ -62,8 +67,12 @@ def main() -> int:
     names = arguments.only or list(OBJECTIVES)
     cases = [_case(name, score) for name in names for score in OBJECTIVES[name].offers]
     arguments.out.mkdir(parents=True, exist_ok=True)
-    rows, failed = [], False
+    rows: list[tuple[str, ...]] = []
+    failed = False
     for case in cases:
+        if case.lacks:
+            rows.append((case.name, case.score, f"none has {case.lacks}", *["-"] * 8))
+            continue
         outcome = _outcome(case, arguments.out)
         failed |= outcome["exit_status"] != 0
         rows.append(_row(case, outcome, arguments.out))
@@ -82,7 +91,11 @@ def _arguments() -> argparse.Namespace:
 
 
 def _case(name: str, score: str) -> Case:
-    overrides = [f"objective.name={name}", *FURTHER.get(name, [])]
+    fields = OBJECTIVES[name].model_fields.items()
+    lacks = ", ".join(f"objective.{key}" for key, field in fields if field.is_required())
+    if lacks:
+        return Case(name, score, "-", (), lacks=lacks)
+    overrides = [f"objective.name={name}"]
     if score != next(iter(OBJECTIVES[name].offers)):
         overrides.append(f"objective.score={score}")
     regress = [*overrides, "student.mode=regress"]
