@@ -156,12 +156,11 @@ def _groups(columns: tuple[str, ...], scales: Mapping[str, Scale]) -> dict[str, 
         if found and column in scales:
             columns_of_one = groups.setdefault(found[0], {}).setdefault(found[1], [])
             columns_of_one.insert(0 if column.endswith("_pt") else len(columns_of_one), place)
-    complete = {
+    return {
         kind: [members[number] for number in sorted(members)]
         for kind, members in groups.items()
         if len(members) > 1 and all(columns[m[0]].endswith("_pt") for m in members.values())
     }
-    return {k: m for k, m in complete.items() if len({len(places) for places in m}) == 1}
 
 
 def _disordered(events: Events, scales: Mapping[str, Scale]) -> npt.NDArray[np.bool_]:

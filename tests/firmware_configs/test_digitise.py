@@ -162,3 +162,16 @@ def test_an_object_of_less_than_one_step_of_pt_is_a_missing_one():
     found = digitise(events, trigger_scales(columns)).events.values
     assert not found[0].any()
     assert found[1].all()
+
+
+def test_order_is_held_where_one_object_has_fewer_columns() -> None:
+    """jet1 with its direction, jet2 with its pT alone: more pT in the second is still wrong."""
+    columns = ("jet1_pt", "jet1_eta", "jet1_phi", "jet2_pt")
+    rows = np.float32([[50, 3, 4, 20], [20, 3, 4, 50]])
+    ids = np.arange(2, dtype=np.uint64)
+    events = Events("zb", "background", columns, rows, np.ones(2), ids, units=("hw",) * 4)
+    digitise(events.select(slice(0, 1)), trigger_scales(columns))
+    with pytest.raises(InputError, match="in row 1: jet1_pt is 20, jet2_pt is 50"):
+        digitise(events, trigger_scales(columns))
+    with pytest.raises(InputError, match=r"jet1 and jet2 cannot be sorted.*eta, phi"):
+        digitise(events, trigger_scales(columns), sort_objects=True)
