@@ -5,10 +5,11 @@
 
 Every system of holdout_systems.py is trained by `naetrigger.training.loop.train` on nine digits and
 judged on test images of these against images of the tenth, which enters nowhere before that. Where
-a system has several candidate settings, they are judged on other digits (see `chosen`).
+a system has several candidate settings, they are judged on other digits (see `proxy_means`).
 
 Each training is one thread and one file in OUT, written when it is done; what is there is not done
-again, and a training that was cut short goes on from its checkpoint. The table goes to --table.
+again, and a training that was cut short goes on from its checkpoint. The tables go to OUT and
+between the marks of --page docs/benchmarks/holdout-digits.md.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy as np
 import torch
 
 from digit_images import TEST, VALIDATION, Digits, mnist, small_digits
-from holdout_report import Results, page
+from holdout_report import Choices, Results, placed, tables
 from holdout_systems import DATASETS, Protocol, System
 from naetrigger.contracts.errors import NaetriggerError, TrainingDiverged
 from naetrigger.contracts.whole_file import whole_file
@@ -106,15 +107,17 @@ class Bench:
         return record | {"cpu_s": round(time.process_time() - begun, 1)}
 
 
-def chosen(bench: Bench, protocol: Protocol, system: System, digit: int, seed: int) -> str:
-    """The candidate for a held-out digit, by AUCs of other digits that were left out instead.
+def proxy_means(
+    bench: Bench, protocol: Protocol, system: System, digit: int, seed: int
+) -> dict[str, float]:
+    """Of each candidate, the mean AUC of other digits that were left out instead of `digit`.
 
     Each of the digit's proxies is left out together with a partner and judged against validation
-    images of what is left; the candidate with the best mean wins. No score of the held-out digit
-    and no test image is looked at.
+    images of what is left. No score of the held-out digit and no test image is looked at. A system
+    with one candidate needs none of this and gets NaN.
     """
     if len(system.candidates) == 1:
-        return next(iter(system.candidates))
+        return dict.fromkeys(system.candidates, float("nan"))
     means: dict[str, float] = {}
     for candidate in system.candidates:
         found = []
@@ -122,7 +125,7 @@ def chosen(bench: Bench, protocol: Protocol, system: System, digit: int, seed: i
             record = bench.result(system, candidate, pair, VALIDATION, seed)
             found.append(record["auc"].get(str(proxy), 0.0))
         means[candidate] = float(np.mean(found))
-    return max(means, key=lambda candidate: means[candidate])
+    return means
 
 
 def main() -> None:
@@ -141,18 +144,28 @@ def _run(arguments: argparse.Namespace) -> None:
     digits = small_digits() if arguments.dataset == "digits" else mnist(arguments.out)
     bench = Bench(arguments.out, arguments.dataset, digits, arguments.steps)
     results: Results = {}
+    choices: Choices = {}
     for seed in arguments.seeds:
         for system in protocol.systems:
             if arguments.systems and system.name not in arguments.systems:
                 continue
             for digit in arguments.digits:
-                candidate = chosen(bench, protocol, system, digit, arguments.seeds[0])
-                record = bench.result(system, candidate, (digit,), TEST, seed)
+                means = proxy_means(bench, protocol, system, digit, arguments.seeds[0])
+                choices.setdefault(system.name, {})[digit] = means
+                best = max(means, key=lambda candidate: means[candidate])
+                record = bench.result(system, best, (digit,), TEST, seed)
                 results.setdefault(system.name, {}).setdefault(digit, []).append(record)
-            text = page(arguments.dataset, protocol, arguments.digits, results)
-            with whole_file(arguments.table or arguments.out / f"{bench.dataset}.md") as partial:
-                partial.write_text(text, encoding="utf-8")
+            text = tables(protocol, arguments.digits, results, choices)
+            _write(arguments.out / f"{bench.dataset}.md", text)
+            if arguments.page is not None:
+                whole = arguments.page.read_text(encoding="utf-8")
+                _write(arguments.page, placed(whole, arguments.dataset, text, arguments.page))
     print(text)
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _scored(model: Any, images: np.ndarray) -> Scored:
@@ -168,7 +181,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--steps", type=int, help="optimiser steps at most, for a trial")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/holdout_digits"))
-    parser.add_argument("--table", type=Path, help="default: in OUT")
+    parser.add_argument("--page", type=Path, help="a Markdown page with a place for the tables")
     arguments = parser.parse_args()
     protocol = DATASETS[arguments.dataset]
     known = [system.name for system in protocol.systems]

@@ -1,29 +1,43 @@
-"""The page of the hold-out benchmark: AUCs beside the papers' column, settings, time."""
+"""The tables of the hold-out benchmark: AUCs beside the papers' column, settings, time."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from holdout_systems import Protocol, System
 from markdown_table import table
+from naetrigger.contracts.errors import InputError
 
 Records = list[dict[str, Any]]
 Results = dict[str, dict[int, Records]]
 """Of each system, of each held-out digit, one record a seed."""
+Choices = dict[str, dict[int, dict[str, float]]]
+"""Of each system, of each held-out digit, the proxies' mean AUC of each candidate."""
 
 
-def page(dataset: str, protocol: Protocol, digits: Sequence[int], results: Results) -> str:
-    """All tables of one set of digits, in Markdown."""
+def tables(protocol: Protocol, digits: Sequence[int], results: Results, choices: Choices) -> str:
+    """AUCs and settings of one set of digits, in Markdown."""
     systems = [s for s in protocol.systems if s.name in results]
-    head = ["system", *map(str, digits), "mean", "paper (MNIST)", "chosen", "CPU s a training"]
+    head = ["system", *map(str, digits), "mean", "paper (MNIST)", "CPU s a training"]
     rows = [_row(system, digits, results[system.name]) for system in systems]
-    parts = [f"# AUC, one digit held out: {dataset}", table(head, rows), "## Settings"]
-    parts += [_settings(system, results[system.name]) for system in systems]
+    parts = [table(head, rows), "Settings, and the mean AUC of the proxies that chose them:"]
+    parts += [_settings(s, results[s.name], choices[s.name]) for s in systems]
     return "\n\n".join(parts) + "\n"
+
+
+def placed(page: str, dataset: str, text: str, path: Path) -> str:
+    """The page with the text between its marks; InputError where it has no such place."""
+    begin, end = f"<!-- {dataset}: made by benchmarks/holdout_digits.py -->", f"<!-- /{dataset} -->"
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise InputError(f"{path}: has no place for the tables, which is between {begin} and {end}")
+    return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 def _row(system: System, digits: Sequence[int], found: Mapping[int, Records]) -> list[str]:
@@ -32,14 +46,12 @@ def _row(system: System, digits: Sequence[int], found: Mapping[int, Records]) ->
     said = f"{system.paper_mean:.3f}" if system.paper_mean is not None else ""
     if any(paper):
         said += f" ({', '.join(f'{d}: {p}' for d, p in zip(digits, paper, strict=True) if p)})"
-    picked = sorted({r["candidate"] for records in found.values() for r in records})
     seconds = [r["cpu_s"] for records in found.values() for r in records]
     return [
         system.name,
         *cells,
         mean_cell(found, digits),
         said,
-        ", ".join(picked),
         f"{np.mean(seconds):.0f}" if seconds else "",
     ]
 
@@ -76,11 +88,15 @@ def mean_cell(found: Mapping[int, Records], digits: Sequence[int]) -> str:
     return text
 
 
-def _settings(system: System, found: Mapping[int, Records]) -> str:
-    """Candidates in the benchmark's own words, and which digit got which."""
+def _settings(
+    system: System, found: Mapping[int, Records], choices: Mapping[int, Mapping[str, float]]
+) -> str:
+    """Candidates in the benchmark's own words, which digits got which, and why."""
     lines = [f"**{system.name}**", ""]
     for name, document in system.candidates.items():
         digits = [d for d, rs in found.items() if rs and rs[0]["candidate"] == name]
         used = f"digits {', '.join(map(str, digits))}" if digits else "not chosen"
-        lines.append(f"- `{name}` ({used}): `{json.dumps(document)}`")
+        means = dict.fromkeys(f"{m[name]:.3f}" for m in choices.values() if m[name] == m[name])
+        why = f"; proxies {', '.join(means)}" if means else ""
+        lines.append(f"- `{name}` ({used}{why}): `{json.dumps(document)}`")
     return "\n".join(lines)

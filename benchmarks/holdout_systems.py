@@ -144,4 +144,41 @@ SMALL = Protocol(
     ),
     digits=tuple(range(10)),
 )
-DATASETS = {"digits": SMALL}
+
+
+def _large(document: Document, batch_size: int = 64, **objective: Any) -> dict[str, Document]:
+    """For 784 inputs: another network, smaller batches."""
+    inner = {**document["objective"], "batch_size": batch_size, **objective}
+    return {"one": {"model": LARGE_NETWORK, "objective": inner}}
+
+
+LARGE_NETWORK = {"hidden": [128], "latent": 32}
+LATENT_CHAIN = {"steps": 5, "noise": 0.1, "temperature": 0.002, "bounds": [-3, 3]}
+COLD = {"temperature": 2e-4, "noise": 0.08, "chain_steps": 5, "gamma": 2.5}
+LARGE = Protocol(
+    systems=(
+        System("AE", _large(_plain(name="ae", steps=4500)), {1: 0.131, 9: 0.537}, 0.677),
+        System(
+            "NAE-OMI",
+            _large(
+                _contrast(1500, 3000, **COLD, name="nae", learning_rate=1e-4),
+                latent_chain=LATENT_CHAIN,
+                replay={"size": 1000},
+            ),
+            PAPER_OMI,
+            0.955,
+        ),
+        System(
+            "MPDR-R",
+            _large(
+                _contrast(1500, 1500, **COLD, name="mpdr", learning_rate=5e-4),
+                latent_chain={"steps": 5, "noise": 0.05, "temperature": 0.002, "spherical": True},
+            ),
+            {9: 0.971},
+        ),
+        System("WNAE", _large(_wnae(0.15, 1e-4), 128, steps=1000)),
+    ),
+    digits=(0, 3, 5),
+    pairs=((2, 8),),
+)
+DATASETS = {"digits": SMALL, "mnist": LARGE}

@@ -12,7 +12,7 @@ import pytest
 
 import digit_images
 import holdout_digits
-from holdout_report import mean_cell
+from holdout_report import mean_cell, placed
 from holdout_systems import DATASETS
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.training.settings import TrainingSettings
@@ -140,3 +140,13 @@ def test_the_mean_has_both_its_errors():
     # 0.92 and 0.94 a seed; 0.02 / sqrt(2 digits); 0.01414 / sqrt(2 seeds)
     assert mean_cell(found, (0, 1)) == "0.930 ± 0.014 ± 0.010 (2 seeds)"
     assert mean_cell({0: found[0]}, (0, 1)) == ""  # no mean over digits that are not there
+
+
+def test_tables_find_their_place_in_a_page(tmp_path):
+    mark = "<!-- digits: made by benchmarks/holdout_digits.py -->"
+    page = f"above\n{mark}\nold\n<!-- /digits -->\nbelow"
+    once = placed(page, "digits", "new\n", tmp_path)
+    assert once == f"above\n{mark}\n\nnew\n\n<!-- /digits -->\nbelow"
+    assert placed(once, "digits", "new\n", tmp_path) == once
+    with pytest.raises(InputError, match="has no place for the tables"):
+        placed(page, "mnist", "new\n", tmp_path)
