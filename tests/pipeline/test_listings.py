@@ -18,7 +18,7 @@ def test_every_objective_is_in_the_table_of_the_docs() -> None:
     rows = LISTINGS["objectives"]()
     assert {row["name"] for row in rows} == set(OBJECTIVES)
     for row in rows:
-        (line,) = [text for text in lines if text.startswith(f"| `{row['name']}` |")]
+        line = next(text for text in lines if text.startswith(f"| `{row['name']}` |"))
         scores, source = line.split("|")[-3:-1]
         assert row["score"] in scores
         assert row["source"] in source
