@@ -178,11 +178,13 @@ def _session(model: bytes, path: Path) -> Any:
 
 
 def _run(session: Any, names: list[str], inputs: Floats, dtype: Any) -> dict[str, Floats]:
+    n = len(inputs)
+    inputs = inputs if n else np.zeros((1, inputs.shape[1]))  # no graph reshapes what is empty
     parts = [
         session.run(names, {INPUTS: inputs[start : start + CHUNK].astype(dtype)})
-        for start in range(0, max(len(inputs), 1), CHUNK)
+        for start in range(0, len(inputs), CHUNK)
     ]
-    joined = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    joined = (np.concatenate(arrays)[:n] for arrays in zip(*parts, strict=True))
     return {name: array.astype(np.float64) for name, array in zip(names, joined, strict=True)}
 
 

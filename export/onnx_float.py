@@ -1,4 +1,6 @@
-"""Float ONNX: the teacher, or the student without its rounding, with the score in the graph.
+"""Float ONNX of dense layers in a row, with the score in the graph: most teachers, all students.
+
+Teachers of any other form are traced (onnx_teacher.py).
 
     write_float_onnx(path, teacher_network(autoencoder), spec)
     OnnxModel(path).run(inputs)["score"]                      (onnx_engines.py)
@@ -18,7 +20,7 @@ import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.score import Score, evaluate
-from naetrigger.export.onnx_graph import INPUTS, SCORE, GraphBuilder, properties_of
+from naetrigger.export.onnx_graph import INPUTS, SCORE, GraphBuilder, float_properties
 from naetrigger.firmware_configs.input_spec import InputSpec
 
 if TYPE_CHECKING:
@@ -124,12 +126,7 @@ def write_float_onnx(
         raise InputError(f"onnx: score '{network.score.name}' has {size} values instead of one")
     factor = graph.constant("score_factor", [network.score.factor(width)])
     graph.output(SCORE, graph.add("Mul", [name, factor], "score_scaled", 1), 1)
-    properties = properties_of(spec) | {
-        "kind": network.kind,
-        "score": network.score.name,
-        "score_scale": 1.0,
-        **({} if threshold is None else {"threshold": threshold}),
-    }
+    properties = float_properties(spec, network.kind, network.score.name, threshold)
     graph.save(path, properties, OPSET)
 
 

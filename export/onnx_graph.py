@@ -105,18 +105,36 @@ class GraphBuilder:
             graph,
             ir_version=IR_VERSION,
             opset_imports=[helper.make_opsetid(name, v) for name, v in opsets.items()],
-            producer_name="naetrigger",
-            producer_version=__version__,
         )
-        texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in properties.items()}
-        helper.set_model_props(model, texts)
-        self._onnx.checker.check_model(model)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(model.SerializeToString(deterministic=True))
+        save_model(model, path, properties)
 
     def _info(self, name: str, size: int, kind: int | None = None, rows: int | None = None) -> Any:
         shape = [rows or BATCH, size]
         return self._onnx.helper.make_tensor_value_info(name, kind or self.kind, shape)
+
+
+def save_model(model: Any, path: Path, properties: Mapping[str, Any]) -> None:
+    """Check an ONNX model and write it, with our name and `properties`."""
+    import onnx
+
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    model.producer_name, model.producer_version = "naetrigger", __version__
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in properties.items()}
+    onnx.helper.set_model_props(model, texts)
+    onnx.checker.check_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def float_properties(
+    spec: InputSpec, kind: str, score: str, threshold: float | None
+) -> dict[str, Any]:
+    """Properties of a float file of `kind` 'teacher' or 'student', whose score is in float units.
+
+    threshold : in units of the score; none: the file states none
+    """
+    chosen = {} if threshold is None else {"threshold": threshold}
+    return properties_of(spec) | {"kind": kind, "score": score, "score_scale": 1.0} | chosen
 
 
 def properties_of(spec: InputSpec) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def _write_rtl(work: Work, network: FixedPointNetwork, vectors: Integers) -> Non
 
 def _write_onnx(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
     from naetrigger.export.onnx_fixed import write_qcdq, write_qonnx
-    from naetrigger.export.onnx_float import student_network, teacher_network, write_float_onnx
+    from naetrigger.export.onnx_float import student_network, write_float_onnx
+    from naetrigger.export.onnx_teacher import NoOnnxForm, write_teacher_onnx
     from naetrigger.export.student import float_scores, float_student
     from naetrigger.training.teacher import load_teacher
 
@@ -88,14 +89,11 @@ def _write_onnx(work: Work, network: FixedPointNetwork, vectors: Integers) -> No
     def threshold(scores: Any) -> Any:
         return _calibrated(work, scores, background)
 
+    seen = threshold(engines.score(work.root, "torch", work.spec.mantissas(background)))
     try:
-        layers = teacher_network(teacher)
-    except TypeError as error:
-        log.info("teacher.onnx is left out: %s", error)
-    else:
-        seen = work.spec.mantissas(background)
-        calibrated = threshold(engines.score(work.root, "torch", seen))
-        write_float_onnx(folder / "teacher.onnx", layers, work.spec, threshold=calibrated)
+        write_teacher_onnx(folder / "teacher.onnx", teacher, work.spec, threshold=seen)
+    except NoOnnxForm as error:
+        log.warning("teacher.onnx is left out, torch is the teacher's only engine: %s", error)
     write_float_onnx(
         folder / "student_float.onnx",
         student_network(student),

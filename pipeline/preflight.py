@@ -10,7 +10,9 @@ from naetrigger.contracts.errors import EnvironmentProblem
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline.recipe import Recipe
 
-EXPORT_MODULES = ("tensorflow", "tf_keras", "qkeras", "pyparsing", "hls4ml", "alkaid", "qonnx")
+EXPORT_MODULES = (
+    "tensorflow", "tf_keras", "qkeras", "pyparsing", "hls4ml", "alkaid", "qonnx", "onnxscript",
+)  # fmt: skip
 
 
 def preflight(recipe: Recipe, stages: Sequence[str]) -> None:

@@ -53,9 +53,7 @@ class Heights(NamedTuple):
         """Minus the log density of features (B, D), shape (B,)."""
         away = features.unsqueeze(1) - self.means  # (B, K, D)
         white = (self.whiten @ away.unsqueeze(3)).squeeze(3)
-        each = self.log_heights - 0.5 * white.square().sum(dim=2)
-        top = each.max(dim=1, keepdim=True).values  # torch's logsumexp is not ONNX' far out
-        return -(top.squeeze(1) + (each - top).exp().sum(dim=1).log())
+        return -torch.logsumexp(self.log_heights - 0.5 * white.square().sum(dim=2), dim=1)
 
 
 def mixture_of(features: Tensor, membership: Tensor, ridge: float) -> Mixture:

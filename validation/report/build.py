@@ -199,6 +199,8 @@ def _notes(
     for model in (TEACHER, STUDENT):
         if model not in inputs.scores:
             yield f"There are no {model} scores: nothing is compared to the {model}."
+    if list(inputs.scores.get(TEACHER, ())) == ["torch"]:
+        yield "The teacher has no ONNX file: torch alone scores it, and nothing checks its scores."
     pca = comparison.pca
     yield (
         f"{PCA} is the squared residual behind {len(pca.components)} of {len(pca.mean)} principal "
