@@ -113,6 +113,17 @@ class Recipe(Settings):
             )
         return self
 
+    @property
+    def score_name(self) -> str:
+        """What is scored, for the reader of the report."""
+        offered = self.objective.offered
+        name: str = self.model.score
+        if offered != "reconstruction":
+            name = f"{offered} of objective {self.objective.name}"
+        if self.student.mode == "regress":
+            name += ", which the student learned on a scale of its own"
+        return name
+
     def to_yaml(self, folder: Path) -> str:
         """The recipe with every value written out, to be kept in `folder`.
 

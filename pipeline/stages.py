@@ -130,7 +130,7 @@ def _validation_settings(recipe: Recipe) -> dict[str, Any]:
         **recipe.model_dump(mode="json", include={"name", "validation"}),
         "source": Path(recipe.data.source).name,
         "reweight": recipe.data.reweight,
-        "score": recipe.model.score,
+        "score": recipe.score_name,
     }
 
 

@@ -38,7 +38,7 @@ def run_validation(work: Work) -> None:
         scores=(scores := _all_scores(work, test)),
         members=_member_scores(work, test, scores),
         score_scale=network.score_scale,
-        score_name=recipe.model.score,
+        score_name=recipe.score_name,
         score_format=network[network.output].type,
         recipe=recipe.name,
         sample=_label(test[0], Path(recipe.data.source).name),

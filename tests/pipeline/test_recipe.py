@@ -220,3 +220,18 @@ def test_a_score_that_cannot_go_to_hardware_is_refused_before_training(
         load_recipe("jets-quickstart", options)
     options[2] = "student.mode=regress"
     assert load_recipe("jets-quickstart", options).student.mode == "regress"
+
+
+@pytest.mark.parametrize(
+    ("objective", "mode", "said"),
+    [
+        ("wnae", "quantize", "squared_error"),
+        ("flow", "regress", "likelihood of objective flow, which the student learned"),
+        ("mahalanobis", "distil", "latent of objective mahalanobis"),
+    ],
+)
+def test_the_report_names_the_score(objective: str, mode: str, said: str) -> None:
+    overrides = [f"objective.name={objective}", f"student.mode={mode}"]
+    recipe = load_recipe("jets-quickstart", overrides)
+    assert recipe.score_name.startswith(said)
+    assert ("learned" in recipe.score_name) == (mode == "regress")
