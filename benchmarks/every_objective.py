@@ -23,14 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from markdown_table import table
-from naetrigger.contracts.errors import InputError, RecipeError
-from naetrigger.firmware_configs.input_spec import load_input_spec
+from naetrigger.contracts.errors import RecipeError
 from naetrigger.pipeline.other_objective import OBJECTIVES
-from naetrigger.pipeline.recipe import Recipe, load_recipe
-from naetrigger.training.objectives import build_objective
+from naetrigger.pipeline.recipe import load_recipe
 from naetrigger.validation.inputs import STUDENT, TEACHER
 from naetrigger.validation.report.html import measured
 from naetrigger.validation.report.schema import PairAgreement, Report, report_from_json
@@ -99,24 +95,12 @@ def _case(name: str, score: str) -> Case:
     if score != next(iter(OBJECTIVES[name].offers)):
         overrides.append(f"objective.score={score}")
     regress = [*overrides, "student.mode=regress"]
-    recipe = RECIPE if _takes(load_recipe(RECIPE, regress, _unheard)) else OF_IMAGES
+    recipe = OF_IMAGES if "image" in OBJECTIVES[name].model_fields else RECIPE
     try:
         load_recipe(recipe, overrides, _unheard)
     except RecipeError as error:
         return Case(name, score, recipe, tuple(regress), str(error))
     return Case(name, score, recipe, tuple(overrides))
-
-
-def _takes(recipe: Recipe) -> bool:
-    """Whether the objective can be trained on the recipe's inputs; jets have no classes."""
-    if getattr(recipe.objective, "labels", None) is not None:
-        return False
-    inputs = len(load_input_spec(recipe.data.input_spec).columns)
-    try:
-        build_objective(recipe.objective).network(recipe.model, inputs, torch.Generator())
-    except InputError:
-        return False
-    return True
 
 
 def _unheard(line: str) -> None:
