@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -70,52 +71,76 @@ def derive_input_spec(
     """
     steps = tuple(steps)
     scales = dict(scales or {})
-    inputs = columns_after(tuple(columns), steps)
+    names = columns_after(tuple(columns), steps)
     table = dict(zip(columns, np.asarray(values, dtype=np.float64).T, strict=True))
     for step in steps:
         table = step.apply(table, scales)
-    after = scales_after(scales, steps)
-    inexact = inexact_columns(inputs, steps)
+    inputs = _inputs(names, table, scales, steps, offline or {})
+    if constant == "refuse":
+        _refuse_constant(inputs)
     w = np.ones(len(np.asarray(values))) if weights is None else np.asarray(weights, np.float64)
-    plain = {c: table[c] for c in inputs if (offline or {}).get(c, "none") == "none"}
-    whole = {c: scale for c, scale in after.items() if c not in inexact}
-    shifts = _group_shifts(plain, whole, w)
-    features, needed = [], []
-    still: dict[str, float] = {}
-    for column in inputs:
-        step_name = (offline or {}).get(column, "none")
-        x = offline_step(table[column], step_name, column)
-        if not np.ptp(x) > 0:
-            still[column] = float(x[0])
-        shift = shifts[group_of(column)] if column in plain else _shift_of([x], [w], None)
-        if column in whole and column in plain:
-            offset = _whole_mean(x, w, whole[column])
-        else:
-            offset = _mean_on_grid(x, w, shift)
-        feature = _feature(
-            column, after.get(column), (units or {}).get(column), step_name, offset, shift
-        )
-        features.append(feature)
-        needed.append(_needed(feature, x, column in whole))
-    if still and constant == "refuse":
-        raise _constant_columns(still)
+    shifts = _group_shifts(inputs, w)
+    features = [_feature(one, shifts, w, (units or {}).get(one.name)) for one in inputs]
+    needed = [_needed(feature, one) for feature, one in zip(features, inputs, strict=True)]
     return InputSpec(
         name=name,
         description=description or f"{len(inputs)} inputs, centred and scaled by powers of two",
         type=type or _common_type(needed),
         source=source,
-        sources=_sources(tuple(columns), inputs, scales),
+        sources=_sources(tuple(columns), names, scales),
         steps=steps,
         features=tuple(features),
     )
 
 
-def _feature(
-    column: str, scale: Scale | None, unit: str | None, offline: Offline, offset: float, shift: int
-) -> Feature:
-    hardware = scale.model_dump(exclude_defaults=True) if scale is not None else {}
+@dataclass(frozen=True)
+class _Input:
+    """One input behind all steps.
+
+    x : (N,) its values, behind the offline step as well
+    whole : whether they are integers of the scale, to the last bit
+    """
+
+    name: str
+    x: Floats
+    offline: Offline
+    scale: Scale | None
+    whole: bool
+
+    @property
+    def period(self) -> int | None:
+        return self.scale.period if self.whole and self.scale is not None else None
+
+
+def _inputs(
+    names: tuple[str, ...],
+    table: Mapping[str, Floats],
+    scales: Mapping[str, Scale],
+    steps: tuple[Step, ...],
+    offline: Mapping[str, Offline],
+) -> list[_Input]:
+    after, inexact = scales_after(scales, steps), inexact_columns(names, steps)
+    found = []
+    for name in names:
+        step = offline.get(name, "none")
+        whole = name in after and name not in inexact and step == "none"
+        x = offline_step(table[name], step, name)
+        found.append(_Input(name, x, step, after.get(name), whole))
+    return found
+
+
+def _feature(one: _Input, shifts: Mapping[str, int], weights: Floats, unit: str | None) -> Feature:
+    plain = one.offline == "none"
+    shift = shifts[group_of(one.name)] if plain else _shift_of([one.x], [weights], None)
+    if one.whole:
+        offset = _whole_mean(one.x, weights, one.period)
+    else:
+        offset = _mean_on_grid(one.x, weights, shift)
+    hardware = one.scale.model_dump(exclude_defaults=True) if one.scale is not None else {}
     stated = {"unit": unit} if unit is not None else {}
-    return Feature(name=column, **(hardware | stated), offline=offline, offset=offset, shift=shift)
+    return Feature(
+        name=one.name, **(hardware | stated), offline=one.offline, offset=offset, shift=shift
+    )
 
 
 def _mean_on_grid(x: Floats, weights: Floats, shift: int) -> float:
@@ -126,10 +151,10 @@ def _mean_on_grid(x: Floats, weights: Floats, shift: int) -> float:
     return round(_mean(x, weights) / grid) * grid
 
 
-def _whole_mean(x: Floats, weights: Floats, scale: Scale) -> float:
-    if scale.period is None:
+def _whole_mean(x: Floats, weights: Floats, period: int | None) -> float:
+    if period is None:
         return float(round(_mean(x, weights)))
-    return float(round(circular_mean(x, weights, scale.period)) % scale.period)
+    return float(round(circular_mean(x, weights, period)) % period)
 
 
 def circular_mean(x: Floats, weights: Floats, period: float) -> float:
@@ -142,38 +167,39 @@ def circular_mean(x: Floats, weights: Floats, period: float) -> float:
     return float(np.angle(mean) * period / (2 * np.pi) % period)
 
 
-def _group_shifts(
-    table: Mapping[str, Floats], whole: Mapping[str, Scale], weights: Floats
-) -> dict[str, int]:
-    """group -> shift from the spread of its columns around their means.
+def _group_shifts(inputs: Sequence[_Input], weights: Floats) -> dict[str, int]:
+    """group -> shift from the spread of its columns around their means, offline steps apart.
 
-    whole : scales of the columns that are integers
     Missing objects are left out; an angle's mean is the circular one.
     """
-    members: dict[str, list[str]] = {}
-    for column in table:
-        members.setdefault(group_of(column), []).append(column)
+    plain = {one.name: one for one in inputs if one.offline == "none"}
+    table = {name: one.x for name, one in plain.items()}
+    members: dict[str, list[_Input]] = {}
+    for one in plain.values():
+        members.setdefault(group_of(one.name), []).append(one)
     shifts = {}
-    for group, columns in members.items():
+    for group, alike in members.items():
         xs, ws = [], []
-        for column in columns:
-            there = _present(column, table)
-            x, w = table[column][there], weights[there]
-            period = whole[column].period if column in whole else None
+        for one in alike:
+            there = _present(one.name, table)
+            x, w = one.x[there], weights[there]
             if len(x):
-                around = _mean(x, w) if period is None else circular_mean(x, w, period)
-                xs.append(x - around if period is None else centred(x - around, period))
+                around = _mean(x, w) if one.period is None else circular_mean(x, w, one.period)
+                xs.append(x - around if one.period is None else centred(x - around, one.period))
                 ws.append(w)
-        shifts[group] = _shift_of(xs, ws, whole.get(columns[0]))
+        shifts[group] = _shift_of(xs, ws, alike[0].scale if alike[0].whole else None)
     return shifts
 
 
-def _constant_columns(still: Mapping[str, float]) -> InputError:
+def _refuse_constant(inputs: Sequence[_Input]) -> None:
+    still = {one.name: float(one.x[0]) for one in inputs if not np.ptp(one.x) > 0}
+    if not still:
+        return
     first, *more = still
     named = f"column '{first}': is constant ({still[first]:g})"
     if more:
         named += f", and so are {len(more)} more ({', '.join(more[:5])}{', ...' * (len(more) > 5)})"
-    return InputError(
+    raise InputError(
         f"{named}; leave it out of the inputs (data.columns), or keep it: data.constant: keep, "
         "--keep-constant of `naetrigger data spec`"
     )
@@ -208,10 +234,10 @@ def _common_type(needed: Sequence[Fixed]) -> str:
     return str(Fixed(signed, integer + fraction, integer, Rounding.RND_CONV, Overflow.SAT))
 
 
-def _needed(feature: Feature, x: Floats, is_whole: bool) -> Fixed:
+def _needed(feature: Feature, one: _Input) -> Fixed:
     """The format of one feature: every bit of an integer; else DEFAULT_TYPE, as wide as x gets
     where a step has made it of integers, whose shift is not its own."""
-    if is_whole and feature.offline == "none":
+    if one.whole:
         low, high, fraction = mantissa_range(feature)
         signed = low < 0
         bits = max(max(high, 0).bit_length(), (-low - 1).bit_length() if signed else 0, 1)
@@ -219,7 +245,7 @@ def _needed(feature: Feature, x: Floats, is_whole: bool) -> Fixed:
     default = parse_fixed(DEFAULT_TYPE)
     if feature.scale is None or feature.offline != "none":
         return default
-    largest = float(np.abs(np.ldexp(x - feature.offset, -feature.shift)).max())
+    largest = float(np.abs(np.ldexp(one.x - feature.offset, -feature.shift)).max())
     integer = max(default.integer, math.ceil(math.log2(largest + 1)) + 1)
     return Fixed(True, integer + default.fraction, integer)
 
