@@ -24,7 +24,7 @@ from scipy.optimize import minimize_scalar
 
 from density_figure import draw
 from density_systems import CHAIN, SYSTEMS, settings_of, stem, temperature_of
-from markdown_table import over_seeds, table
+from markdown_table import counted, over_seeds, table
 from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.training.langevin import fresh_starts, sample
 from naetrigger.training.loop import train
@@ -192,10 +192,10 @@ def _tables(arguments: argparse.Namespace) -> list[str]:
                 [name, *(_floor_cell(arguments.out, toy, seeds, name, measure) for toy in sets)]
                 for name in ("truth", "one Gaussian", "uniform")
             ]
-        blocks.append(f"{title}, {len(seeds)} seeds\n\n" + table(["system", *sets], rows))
+        blocks.append(f"{title}, {counted(seeds)}\n\n" + table(["system", *sets], rows))
     rows = [[s, *(_exact_cell(arguments.out, toy, s, seeds) for toy in sets)] for s in systems]
     title = f"W2 between {TEST} independent samples of exp(-E/T) and {TEST} of the truth"
-    return [*blocks, f"{title}, {len(seeds)} seeds\n\n" + table(["system", *sets], rows)]
+    return [*blocks, f"{title}, {counted(seeds)}\n\n" + table(["system", *sets], rows)]
 
 
 def _cell(out: Path, toy: str, system: str, seeds: list[int], key: str) -> str:

@@ -13,7 +13,7 @@ from toy_densities import BOX, CELLS, TOYS, cell_centres
 
 DEPTH = 10.0  # nats below the maximum at which the colours end
 SHOWN = 150  # samples
-COLUMNS = 6  # systems beside each other
+COLUMNS = 7  # systems beside each other
 
 
 def draw(out: Path, systems: list[str], sets: list[str], seed: int) -> Path:

@@ -24,7 +24,7 @@ import torch
 from jet_figure import draw
 from jet_measures import SIGNAL_EFFICIENCIES, measures, scored
 from jet_systems import SYSTEMS, Images, Preparation, System, settings_of
-from markdown_table import over_seeds, table
+from markdown_table import counted, over_seeds, table
 from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.contracts.events import read_events, split_of
 from naetrigger.training.loop import train
@@ -77,7 +77,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     samples = Samples(arguments.block, arguments.events)
     for seed in [] if arguments.tables else arguments.seeds:
-        for direction in DIRECTIONS:
+        for direction in arguments.directions:
             for name in arguments.systems:
                 _judged(arguments, samples, direction, name, seed)
     text = "\n\n".join([*_tables(arguments), _complexity(arguments, samples)])
@@ -90,6 +90,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
+    parser.add_argument("--directions", nargs="+", default=list(DIRECTIONS), choices=DIRECTIONS)
     parser.add_argument("--steps", type=int, default=900, help="of plain autoencoders")
     parser.add_argument("--block", type=int, default=2, help="pixels a side that are summed")
     parser.add_argument("--events", type=int, help="of each process at most; none: all")
@@ -169,7 +170,7 @@ def _tables(arguments: argparse.Namespace) -> list[str]:
     areas = [
         [name, *(_area(results[direction, name]) for direction in DIRECTIONS)] for name in systems
     ]
-    blocks = [f"AUC, {len(seeds)} seeds\n\n" + table(["system", *DIRECTIONS], areas)]
+    blocks = [f"AUC, {counted(seeds)}\n\n" + table(["system", *DIRECTIONS], areas)]
     head = [
         "system",
         *(f"1/e_B at e_S = {e:g}" for e in SIGNAL_EFFICIENCIES),
@@ -179,7 +180,7 @@ def _tables(arguments: argparse.Namespace) -> list[str]:
     ]
     for direction in DIRECTIONS:
         rows = [[name, *_low_rates(results[direction, name])] for name in systems]
-        blocks.append(f"Low rates, {direction}, {len(seeds)} seeds\n\n" + table(head, rows))
+        blocks.append(f"Low rates, {direction}, {counted(seeds)}\n\n" + table(head, rows))
     return blocks
 
 
@@ -197,7 +198,7 @@ def _complexity(arguments: argparse.Namespace, samples: Samples) -> str:
             cells.append(over_seeds([r for r in found if r is not None]))
         rows.append([name, *cells])
     title = "Rank correlation of background scores with the number of lit pixels"
-    return f"{title}, {len(arguments.seeds)} seeds\n\n" + table(["system", *DIRECTIONS], rows)
+    return f"{title}, {counted(arguments.seeds)}\n\n" + table(["system", *DIRECTIONS], rows)
 
 
 def _area(results: list[dict[str, Any]]) -> str:

@@ -22,3 +22,8 @@ def over_seeds(values: Sequence[float], digits: int = 3) -> str:
         return mean
     error = np.std(values, ddof=1) / np.sqrt(len(values))
     return f"{mean} ± {error:.{digits}f}"
+
+
+def counted(seeds: Sequence[int]) -> str:
+    """'one seed', '3 seeds'."""
+    return "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
