@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from naetrigger.validation.efficiency import roc, scored
@@ -26,7 +27,7 @@ def draw(
     efficiency = np.linspace(0.02, 1, 200)
     for ax, direction in zip(axes, directions, strict=True):
         ax.plot(efficiency, 1 / efficiency, ":", color="grey", label="chance")
-        for i, name in enumerate(systems):
+        for name, colour in zip(systems, _colours(len(systems)), strict=True):
             path = out / f"{stem(direction, name, seed)}.npz"
             if not path.exists():
                 continue
@@ -34,12 +35,15 @@ def draw(
                 curve = roc(scored(kept["background"]), scored(kept["signal"]))
             at = np.interp(efficiency, curve.signal_efficiency, curve.background_efficiency)
             style = "--" if name.startswith(DASHED) else "-"
-            ax.plot(
-                efficiency, 1 / np.maximum(at, 1e-4), style, color=f"C{i % 10}", label=name, lw=1
-            )
+            ax.plot(efficiency, 1 / np.maximum(at, 1e-4), style, color=colour, label=name, lw=1)
         ax.set(title=direction, xlabel="signal efficiency", yscale="log")
     axes[0].set_ylabel("1 / background efficiency")
     axes[-1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     path = out / "jet-images.png"
     figure.savefig(path)
     return path
+
+
+def _colours(n: int) -> list[tuple[float, ...]]:
+    """n colours, in the order of the rainbow."""
+    return [colormaps["nipy_spectral"](0.05 + 0.9 * i / max(n - 1, 1)) for i in range(n)]
