@@ -12,8 +12,9 @@ that weights and decisions are the same in each.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from naetrigger.contracts.errors import InputError, TrainingDiverged
+from naetrigger.contracts.errors import InputError, NaetriggerError, TrainingDiverged
 from naetrigger.training.batches import Batches
 from naetrigger.training.checkpoint import tensor_bytes, tensors_from
 from naetrigger.training.curves import CURVES
@@ -37,6 +38,8 @@ from naetrigger.training.precision import restore, tune
 from naetrigger.training.processes import Processes
 from naetrigger.training.settings import ObjectiveSettings, Replay, TrainingSettings
 from naetrigger.training.temperature import TEMPERATURE, Temperature
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,8 @@ class Run:
     def advance(self) -> dict[str, float]:
         """One optimiser step, and the validation if it is due; what to show of it."""
         s = self.settings
-        loss = self._loss(self.data.draw(s.batch_size, self.generator))
+        batch = self.data.draw(s.batch_size, self.generator)
+        loss: Tensor = self._agreed(lambda: self.joint_step(batch, self.generator))
         shown = self.processes.mean({"loss": loss.item(), **self.step.metrics})
         self._require_finite(shown)
         for group in self.optimiser.param_groups:
@@ -158,23 +162,25 @@ class Run:
             self.rows.append([values.get(name, math.nan) for name in CURVES])
         return shown
 
-    def _loss(self, batch: Tensor) -> Tensor:
-        """The loss; a divergence that one process sees ends all of them."""
-        problem: TrainingDiverged | None = None
+    def _agreed(self, act: Callable[[], R]) -> R:
+        """What `act` gives; where one process cannot go on, all of them stop here."""
+        problem: NaetriggerError | None = None
         try:
-            loss: Tensor = self.joint_step(batch, self.generator)
-        except TrainingDiverged as error:
+            result = act()
+        except NaetriggerError as error:
             problem = error
         if self.processes.any(problem is not None):
             raise problem or TrainingDiverged(
                 f"{self.stem}: step {self.state.step}: another process has diverged"
             )
-        return loss
+        return result
 
     def _validate(self) -> dict[str, float]:
         seed = own_seed(self.seed, self.processes)
         generator = torch.Generator(self.device).manual_seed(seed)
-        result = self.objective.validate(self.model, self.data.validation, self.state, generator)
+        result = self._agreed(
+            lambda: self.objective.validate(self.model, self.data.validation, self.state, generator)
+        )
         metrics = self.processes.mean(result.metrics)
         if result.criterion is None:
             self._keep(None)
@@ -244,6 +250,7 @@ class Run:
             i, key = name.split(".")
             optimiser["state"].setdefault(int(i), {})[key] = tensor
         self.optimiser.load_state_dict(optimiser)
+        self._lay_out_moments()
         self.state.load(facts["step"], _under("state.", own))
         self.generator.set_state(own["generator"])
         self.criteria = flat["criteria"].tolist()
@@ -251,6 +258,13 @@ class Run:
         self.best_step, self.best_value = facts["best_step"], facts["best_value"]
         self.best_index = facts["best_index"]
         self.best_temperature = facts["best_temperature"]
+
+    def _lay_out_moments(self) -> None:
+        """In memory like their parameters: the fused step goes through both side by side."""
+        for parameter, moments in self.optimiser.state.items():
+            for name, value in moments.items():
+                if value.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter).copy_(value)
 
     def result(self, trajectories: int) -> Fitted:
         """What was kept, on the CPU; with the chains of so many validation events, if any."""

@@ -12,11 +12,15 @@ from torch import Tensor, nn
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.progress import Silent
 from naetrigger.training import langevin
+from naetrigger.training.batches import batches
+from naetrigger.training.checkpoint import tensor_bytes, tensors_from
 from naetrigger.training.loop import train
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.objectives import build_objective
 from naetrigger.training.precision import restore, tune
+from naetrigger.training.processes import ALONE
+from naetrigger.training.run import Run
 from naetrigger.training.settings import ModelSettings, TrainingOptions, TrainingSettings
 from naetrigger.training.teacher import load_teacher
 
@@ -137,6 +141,24 @@ def test_a_training_in_bfloat16_resumes_and_its_teacher_is_float32(tmp_path: Pat
     x = torch.from_numpy(surface(30, 4))
     loaded = load_teacher(tmp_path / "whole")
     assert torch.equal(loaded.scores(x), result.teacher.model.scores(x))
+
+
+def test_moments_of_the_optimiser_lie_in_memory_as_their_weights_do() -> None:
+    """With several channels in and out: those of one lie alike either way."""
+    settings = TrainingSettings(
+        model=CONV, objective=SMALL_OBJECTIVES["ae"], channels_last=True, seed=5
+    )
+    events = surface(60, 1)
+    data = batches(settings, events, events, None, None, ("a", "b", "c", "d"))
+    first, second = (Run("teacher", settings, settings.objective, data, ALONE) for _ in "ab")
+    for _ in range(2):
+        first.advance()
+    flat = tensors_from(tensor_bytes(first.tensors(), {}), "checkpoint")[0]
+    second.load(flat, first.facts())
+    for run in (first, second):
+        run.advance()
+    for name, weight in first.model.state_dict().items():
+        assert torch.equal(weight, second.model.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("options", [{"precision": "bf16"}, {"channels_last": True}])
