@@ -129,6 +129,11 @@ def test_one_diverges_and_all_stop(two: Two) -> None:
     assert two.seen[1]["diverged"].startswith("nae: step 2: the energy of the negatives")
 
 
+def test_one_diverges_in_a_validation_and_all_stop(two: Two) -> None:
+    assert two.seen[0]["diverged in validation"] == "teacher: step 4: another process has diverged"
+    assert "NaN" in two.seen[1]["diverged in validation"]
+
+
 def test_bytes_go_back_and_forth(two: Two) -> None:
     assert two.seen[0]["bytes"] == ["from 0", ["x", "xx"]]
     assert two.seen[1]["bytes"] == ["from 0", []]

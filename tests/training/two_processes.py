@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from naetrigger.contracts.errors import TrainingDiverged
+from naetrigger.contracts.errors import NaetriggerError, TrainingDiverged
 from naetrigger.contracts.progress import Silent
 from naetrigger.training.batches import Batches, batches
 from naetrigger.training.checkpoint import tensor_bytes
@@ -109,6 +111,7 @@ def main(folder: Path) -> None:
         seen[f"{name} best"] = [run.best_step, run.best_value]
     seen["resumed"] = resumed(folder, processes)
     seen["diverged"] = diverged(processes)
+    seen["diverged in validation"] = diverged_in_validation(processes)
     seen["bytes"] = [
         processes.from_first(b"from 0" if processes.leads else b"").decode(),
         [c.decode() for c in processes.to_first(b"x" * (processes.rank + 1))],
@@ -152,6 +155,30 @@ def diverged(processes: Processes) -> str:
             run.advance()
     except TrainingDiverged as error:
         return str(error)
+
+
+def diverged_in_validation(processes: Processes) -> str:
+    """What is raised where the samples of one process alone are no numbers, in a validation."""
+    run = run_of(OBJECTIVES["nae"], processes)
+    run.state.step = 3  # pre-training is over, step 4 is judged
+    if processes.rank == 1:
+        run.objective.__dict__["_negatives"] = _negatives_that_fail(run)
+    try:
+        run.advance()
+    except NaetriggerError as error:
+        return str(error)
+    return "nothing"
+
+
+def _negatives_that_fail(run: Run) -> Callable[..., torch.Tensor]:
+    objective: Any = run.objective
+    sound = objective._negatives
+
+    def negatives(*arguments: Any, store: bool, **others: Any) -> torch.Tensor:
+        ends: torch.Tensor = sound(*arguments, store=store, **others)
+        return ends if store else ends * torch.nan
+
+    return negatives
 
 
 if __name__ == "__main__":
