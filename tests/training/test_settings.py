@@ -20,6 +20,7 @@ from naetrigger.training.settings import (
 )
 
 OBJECTIVE_KINDS = get_args(module.AnyObjective)
+NEEDED = {"relative_mahalanobis": {"labels": "digit", "classes": 9}}  # what has no default
 ALL = (ModelSettings, Langevin, Replay, TrainingSettings, *OBJECTIVE_KINDS)
 
 
@@ -37,10 +38,11 @@ def test_objectives_by_name_survive_json() -> None:
     adapter = TypeAdapter(module.ObjectiveSettings)
     names = set()
     for kind in OBJECTIVE_KINDS:
-        settings = kind(steps=7)
+        needed = NEEDED.get(kind.model_fields["name"].default, {})
+        settings = kind(steps=7, **needed)
         names.add(settings.name)
         assert adapter.validate_json(settings.model_dump_json()) == settings
-        assert adapter.validate_python({"name": settings.name, "steps": 7}) == settings
+        assert adapter.validate_python({"name": settings.name, "steps": 7, **needed}) == settings
     assert names == set(OBJECTIVES)
 
 
@@ -50,7 +52,8 @@ def test_every_objective_says_what_its_scores_are(kind: type[module.ObjectiveBas
     names = get_args(choice.annotation) if choice else tuple(kind.offers)
     assert tuple(kind.offers) == names
     for name in names:
-        settings = kind(**({"score": name} if choice else {}))
+        needed = NEEDED.get(kind.model_fields["name"].default, {})
+        settings = kind(**needed, **({"score": name} if choice else {}))
         assert settings.offered == name
         assert settings.obstacle == kind.offers[name]
 
