@@ -3,7 +3,8 @@
 A model learns best where its background is, and spectra fall steeply. Drawn with weights 1/density,
 training sees hard jets as often as soft ones, and its score depends less on pT. The density is a
 histogram between `low` and `high`, interpolated; beyond them weights stay as at the edge, so the
-tails fall as the data do. Nothing of it looks at a signal.
+tails fall as the data do. Nothing of it looks at a signal. `low` and `high` are physical also where
+a column holds hardware integers of a known scale: 300 is 300 GeV, not 300 steps.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic import Field, model_validator
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.settings import Settings
+from naetrigger.firmware_configs.scale import Scale
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +37,10 @@ class Flatten(Settings):
     """A column of the source, input or not."""
 
     low: float = Field(allow_inf_nan=False)
-    """Flat from here; below, events weigh as at this value."""
+    """Flat from here, in the column's physical unit; below, events weigh as at this value."""
 
     high: float = Field(allow_inf_nan=False)
-    """Flat up to here; above, events weigh as at this value."""
+    """Flat up to here, in the column's physical unit; above, events weigh as at this value."""
 
     bins: int = Field(40, ge=2, le=1000)
     """Of equal width, in which the density is counted."""
@@ -53,8 +55,10 @@ class Flatten(Settings):
         return self
 
 
-def flattened(events: Events, settings: Flatten) -> Events:
+def flattened(events: Events, settings: Flatten, scale: Scale | None = None) -> Events:
     """The events with weights of mean 1 in which the column's spectrum is flat.
+
+    scale : of a column that holds hardware integers; None: it holds what `low` and `high` are
 
     Their own weights count in the density and stay as factors, so that in every other respect
     they are what they were. Raises InputError where the column is missing, not finite, or has
@@ -67,6 +71,8 @@ def flattened(events: Events, settings: Flatten) -> Events:
             f"data.flatten: {events.process}: column '{settings.column}' holds {len(bad)} NaN or "
             f"infinite values, the first in row {bad[0]}; remove these rows"
         )
+    if scale is not None:
+        values = scale.physical(values)
     density, centres = _density(values, events.weights, settings)
     weights = _capped(events.weights / np.interp(values, centres, density), settings.cap)
     log.info(

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.events import SPLITS, Events, split_of, write_events
+from naetrigger.contracts.events import HARDWARE_UNIT, SPLITS, Events, split_of, write_events
 from naetrigger.firmware_configs.derive_spec import derive_input_spec
 from naetrigger.firmware_configs.digitise import Digitised, digitise
 from naetrigger.firmware_configs.input_spec import InputSpec, columns_of, load_input_spec
 from naetrigger.firmware_configs.scale import Scale
-from naetrigger.firmware_configs.trigger_scales import scales_to_derive
+from naetrigger.firmware_configs.trigger_scales import scales_to_derive, trigger_scale
 from naetrigger.training.data.flattening import flattened
 from naetrigger.training.data.readers import read_source
 from naetrigger.training.data.settings import DataSettings
@@ -65,8 +65,9 @@ def prepare(settings: DataSettings, folder: Path) -> None:
     background, *signals = (part.events for part in digitised.values())
     parts = _split(settings, background)
     if settings.flatten is not None:
+        scale = _hardware_scale(settings.flatten.column, background, scales, settings)
         for name in ("train", "validation"):
-            parts[name] = flattened(parts[name], settings.flatten)
+            parts[name] = flattened(parts[name], settings.flatten, scale)
     spec = specs.teacher or _derived_spec(settings, parts["train"], scales)
     if settings.reweight is not None:
         for part in (background, *signals):
@@ -180,6 +181,16 @@ def _scales(settings: DataSettings, specs: _Specs, background: Events) -> dict[s
                     "among the teacher's inputs; one file of events serves both, so they must agree"
                 )
     return scales
+
+
+def _hardware_scale(
+    column: str, events: Events, scales: dict[str, Scale], settings: DataSettings
+) -> Scale | None:
+    """The scale of a column that holds hardware integers after :func:`_digitised`, else None."""
+    if column in scales:
+        return scales[column]
+    unit = events.unit_of(column) or settings.units
+    return trigger_scale(column) if unit == HARDWARE_UNIT else None
 
 
 def _digitised(events: Events, scales: dict[str, Scale], settings: DataSettings) -> Digitised:

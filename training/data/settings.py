@@ -151,8 +151,8 @@ class DataSettings(Settings):
 
     flatten: Flatten | None = None
     """Training and validation background weighted to be flat in one column between two values:
-    `{column: jet_pt, low: 300, high: 1500}`. Goes with `objective.use_weights: true`; the test
-    sample keeps its weights."""
+    `{column: jet_pt, low: 300, high: 1500}`, the values in the physical unit of a column that has a
+    hardware scale. Goes with `objective.use_weights: true`; the test sample keeps its weights."""
 
     split: Split = Split()
     """How the background is divided."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events, read_events, write_events
+from naetrigger.firmware_configs.trigger_scales import trigger_scale
 from naetrigger.training.data.flattening import Flatten, flattened
 from naetrigger.training.data.prepare import prepare
 from naetrigger.training.data.settings import DataSettings
@@ -102,3 +103,30 @@ def test_the_data_stage_flattens_training_and_validation_alone(tmp_path: Path) -
         for part in read_events(tmp_path / f"{name}.h5")
     ]
     assert [len(np.unique(part.weights)) > 1 for part in parts] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("kind", ["physical", "hardware", "hardware beside the inputs", "unsaid"])
+def test_bounds_are_physical_where_the_column_is_hardware_integers(
+    tmp_path: Path, kind: str
+) -> None:
+    """jet1_pt counts steps of 0.5 GeV: bounds in steps would end at half of the spectrum."""
+    scale = trigger_scale("jet1_pt")
+    assert scale is not None
+    events = falling(4000)
+    steps = scale.integers(events.column("pt")).astype(np.float32)[:, None]
+    column = steps if kind != "physical" else events.context
+    unit = {"physical": "GeV", "unsaid": ""}.get(kind, "hw")
+    names = {"columns": ("jet1_pt",), "values": column, "units": (unit,)}
+    if kind == "hardware beside the inputs":
+        names = {"context_columns": ("jet1_pt",), "context": column, "context_units": (unit,)}
+    else:
+        names |= {"context_columns": (), "context": np.zeros((4000, 0), np.float32)}
+    source = tmp_path / "events.h5"
+    write_events(source, [replace(events, **names)])
+    settings = {"source": str(source), "flatten": FLAT.model_dump() | {"column": "jet1_pt"}}
+    settings |= {"units": "hw"} if kind == "unsaid" else {}
+    prepare(DataSettings.model_validate(settings), tmp_path)
+    (train,) = read_events(tmp_path / "train.h5")
+    rows = train.event_ids.astype(int)
+    gev = replace(events.select(rows), context=scale.physical(steps[rows]).astype(np.float32))
+    np.testing.assert_allclose(train.weights, flattened(gev, FLAT).weights)
