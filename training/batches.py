@@ -81,18 +81,17 @@ def batches(
     for name, inputs in (("training", train_inputs), ("validation", validation_inputs)):
         _require_inputs(name, inputs, columns)
     _warn_beyond_bounds(objective, train_inputs)
-    if isinstance(objective, RelativeMahalanobisObjective):
-        train_inputs, validation_inputs = with_classes(
-            objective, (train_inputs, train_labels), (validation_inputs, validation_labels)
-        )
-    cumulated = None
-    probabilities = None
+    weights, cumulated, probabilities = None, None, None
     if objective.use_weights:
         weights = _weights("training", train_weights, len(train_inputs))
         cumulated = torch.from_numpy(np.cumsum(weights))
         probabilities = _weights("validation", validation_weights, len(validation_inputs))
     elif train_weights is not None:
         _warn_unused(np.asarray(train_weights, np.float64))
+    if isinstance(objective, RelativeMahalanobisObjective):
+        train_inputs, validation_inputs = with_classes(
+            objective, (train_inputs, train_labels), (validation_inputs, validation_labels), weights
+        )
     size = min(objective.validation_size, len(validation_inputs))
     rows = np.random.default_rng(settings.seed).choice(
         len(validation_inputs), size, replace=probabilities is not None, p=probabilities

@@ -10,28 +10,51 @@ from naetrigger.training.settings import RelativeMahalanobisObjective
 
 Floats = npt.NDArray[np.floating]
 NAMED = 12  # labels shown in a message
+FEWEST_DRAWN = 10  # events of each class expected among those drawn for means and covariances
 
 
 def with_classes(
     settings: RelativeMahalanobisObjective,
     train: tuple[Floats, Floats | None],
     validation: tuple[Floats, Floats | None],
+    probabilities: Floats | None = None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Inputs (N, F) and labels (N,) of both samples, as (N, F + 1) with the class number last.
 
+    probabilities : (N,), by which training events are drawn, sum 1; none: all alike
+
     Classes are numbered by rising label. Raises InputError for labels that are missing, not
-    finite, more or fewer than `settings.classes`, or in the validation events alone.
+    finite, more or fewer than `settings.classes`, or in the validation events alone, and for a
+    class of which hardly any event would be drawn.
     """
-    known = np.unique(_labels(settings, "training", *train))
+    labels = _labels(settings, "training", *train)
+    known = np.unique(labels)
     if len(known) != settings.classes:
         raise InputError(
             f"objective.classes: is {settings.classes}, and the training events have {len(known)} "
             f"different values of '{settings.labels}' ({_shown(known)}); set it to {len(known)} if "
             "these are the classes, or name another column as objective.labels"
         )
+    if probabilities is not None:
+        _require_drawn(settings, known, labels, probabilities)
     return _joined(settings, "training", known, train), _joined(
         settings, "validation", known, validation
     )
+
+
+def _require_drawn(
+    settings: RelativeMahalanobisObjective, known: Floats, labels: Floats, probabilities: Floats
+) -> None:
+    shares = np.bincount(np.searchsorted(known, labels), probabilities)
+    rare = int(shares.argmin())
+    if shares[rare] * len(labels) < FEWEST_DRAWN:
+        raise InputError(
+            f"objective.use_weights: events with '{settings.labels}' {known[rare]:g} have "
+            f"{100 * shares[rare]:.3g}% of the training events' weight, so that of "
+            f"{len(labels)} drawn events {shares[rare] * len(labels):.3g} are expected to be of "
+            f"this class, and its mean needs {FEWEST_DRAWN}: set objective.use_weights: false, or "
+            "leave the class out of the events and count it out of objective.classes"
+        )
 
 
 def _joined(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,28 @@ def test_what_is_no_class_is_refused(
         with_classes(SETTINGS, (X, labels), (X, validation))
 
 
-def test_the_baseline_sees_no_class(tmp_path: object) -> None:
+def test_a_class_that_is_hardly_ever_drawn_is_refused(tmp_path: Path) -> None:
+    """The mean of a class without events would be at zero, and points there score lowest."""
+    x = np.random.default_rng(1).normal(size=(90, 4)).astype(np.float32)
+    y = np.arange(90.0) % 3
+    settings = TrainingSettings(objective=SETTINGS.model_copy(update={"use_weights": True}))
+    for weight, events in ((0.0, "0"), (0.2, "7.14")):
+        weights = np.where(y == 1, weight, np.where(y == 2, 1.0, 1.32))
+        with pytest.raises(InputError, match=rf"1 have .*drawn events {events} are"):
+            train(
+                settings,
+                x,
+                x,
+                tmp_path,
+                train_weights=weights,
+                validation_weights=np.ones(90),
+                train_labels=y,
+                validation_labels=y,
+            )
+    with_classes(SETTINGS, (x, y), (x, y), np.full(90, 1 / 90))
+
+
+def test_the_baseline_sees_no_class(tmp_path: Path) -> None:
     x = np.random.default_rng(1).normal(size=(90, 4)).astype(np.float32)
     y = np.arange(90.0) % 3
     settings = TrainingSettings(objective=SETTINGS)

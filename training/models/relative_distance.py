@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.score import score_named
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.energy_model import EnergyModel
@@ -56,11 +57,17 @@ class RelativeDistance(EnergyModel):
 
     @torch.no_grad()
     def keep(self, z: Tensor, classes: Tensor) -> None:
-        """Means and covariances of points (N, D) with classes (N,), every class at least once."""
+        """Means and covariances of points (N, D) with classes (N,); InputError if one is empty."""
         count = len(self.means)
+        sizes = torch.bincount(classes, minlength=count)
+        if not sizes.all():
+            raise InputError(
+                f"relative distance: no event of class {sizes.tolist().index(0)} to take its mean "
+                f"from (classes are numbered from 0 to {count - 1} by rising label)"
+            )
         total = torch.zeros(count, z.shape[1], dtype=torch.float64, device=z.device)
         total.index_add_(0, classes, z.double())
-        means = total / torch.bincount(classes, minlength=count).clamp_min(1).unsqueeze(1)
+        means = total / sizes.unsqueeze(1)
         everything = whitening(z)
         self.means.copy_(means)
         self.within.copy_(whitening(z, means[classes]).matrix)

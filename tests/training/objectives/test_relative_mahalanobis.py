@@ -8,6 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.training.objectives.relative_mahalanobis import RelativeMahalanobis
 from naetrigger.training.settings import ModelSettings, RelativeMahalanobisObjective
 
@@ -58,6 +59,12 @@ def test_what_varies_alike_everywhere_cancels() -> None:
     between = torch.tensor([[1.5, 1.0, 0.0, 0.0]], dtype=torch.float64)
     assert model.from_classes(wide).min() > 10
     assert model.scores(wide).item() < model.scores(between).item()
+
+
+def test_a_class_without_events_has_no_mean() -> None:
+    _, model, both = finished("inputs")
+    with pytest.raises(InputError, match="no event of class 1"):
+        model.keep(both[:, :-1], both[:, -1].long() // 2 * 2)
 
 
 def test_of_the_inputs_no_other_weights_have_a_smaller_loss() -> None:
