@@ -136,6 +136,7 @@ WORKER_ERRORS: dict[int, type[NaetriggerError]] = {
     2: InputError,
     3: EnvironmentProblem,
 }
+"""What an exit status that comes from another process stands for."""
 
 
 def _answer_apart(root: Path, name: str, question: str, inputs: Integers) -> dict[str, Scores]:

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError, NaetriggerError
+from naetrigger.contracts.errors import EnvironmentProblem, NaetriggerError
 from naetrigger.contracts.events import Events
 from naetrigger.firmware_configs.digitise import Units
-from naetrigger.pipeline.engines import engine_named, load_engine
+from naetrigger.pipeline.engines import WORKER_ERRORS, engine_named, load_engine
 from naetrigger.pipeline.model_inputs import BLOCK, ModelInputs, model_inputs
 
 Scores = npt.NDArray[Any]
@@ -220,8 +220,7 @@ def _serve(pipe: Connection, task: Task) -> None:
 def _raise(problem: tuple[int, str] | None) -> None:
     if problem is not None:
         status, text = problem
-        kinds = {InputError.exit_status: InputError, 3: EnvironmentProblem}
-        raise kinds.get(status, NaetriggerError)(text)
+        raise WORKER_ERRORS.get(status, NaetriggerError)(text)
 
 
 @contextmanager
