@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,9 @@ from hypothesis import settings
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # before anything imports tensorflow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests of Ctrl-C start children
 
 settings.register_profile("naetrigger", deadline=None)  # a busy machine is no failure
 settings.load_profile("naetrigger")
