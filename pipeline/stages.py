@@ -142,7 +142,7 @@ DATA = Stage(
     run=_run_data,
     packages=("numpy", "h5py"),
     sources=_data_sources,
-    schema=2,
+    schema=3,
 )
 TRAINING = Stage(
     name="training",

@@ -22,7 +22,8 @@ from naetrigger.pipeline.engines import engine_named
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.score_stream import ScoredChunk, score_stream
 from naetrigger.pipeline.scoring import NETWORKS, Reading, checked_run, opened
-from naetrigger.training.data.readers import EventSource, source_path
+from naetrigger.training.data.prepare import source_sha256
+from naetrigger.training.data.readers import EventSource
 from naetrigger.validation.plots import Style
 from naetrigger.validation.rates_document import Crossings, Question, rates_document
 from naetrigger.validation.rates_figure import rates_figure
@@ -82,7 +83,8 @@ def measure_rates(
     _require_zero_bias(said, process, options)
     columns = _Columns(source, machine, options)
     digest = sha256_of(path)
-    used = _used_fraction(recipe, digest)
+    source_digest = source_sha256(root / "data")
+    used = _used_fraction(recipe, source_digest, digest)
     collected = _Collected(columns, process, used)
     progress = progress or Silent()
     counts = {summary.name: summary.events for summary in source.processes}
@@ -114,7 +116,7 @@ def measure_rates(
         "file_sha256": digest,
         "process": process,
         "machine": machine.model_dump(mode="json"),
-        "notes": columns.notes + _notes(collected, used, machine, said),
+        "notes": columns.notes + _notes(collected, used, source_digest, machine, said),
         **found,
     }
     default = "naetrigger simulation" if said.get("generator") else "naetrigger"
@@ -264,16 +266,28 @@ def _attributes(source: EventSource, process: str) -> dict[str, Any]:
     return {} if first is None else dict(first.attributes)
 
 
-def _used_fraction(recipe: Recipe, digest: str) -> float:
-    """Of the file's events, by the hash of their ids, those the run has learned from."""
-    source = source_path(recipe.data)
-    if not source.is_file() or sha256_of(source) != digest:
-        return 0.0
-    return recipe.data.split.train + recipe.data.split.validation
+def _used_fraction(recipe: Recipe, source: str | None, digest: str) -> float:
+    """Of the file's events, by the hash of their ids, those the run has learned from.
+
+    source : sha256 of the file that the run was made from, wherever that lies now
+    """
+    return recipe.data.split.train + recipe.data.split.validation if source == digest else 0.0
 
 
-def _notes(collected: _Collected, used: float, machine: Machine, said: dict[str, Any]) -> list[str]:
+def _notes(
+    collected: _Collected,
+    used: float,
+    source: str | None,
+    machine: Machine,
+    said: dict[str, Any],
+) -> list[str]:
     notes = []
+    if source is None:
+        notes.append(
+            "the run folder does not say which file it was trained on (an older version made it), "
+            "so no crossing is left out; if it was this one, rates of its training part count too: "
+            "make the run anew, or measure on other crossings"
+        )
     if used:
         notes.append(
             f"the run learned from this file: {collected.left_out} crossings of its training and "

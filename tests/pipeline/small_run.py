@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 
 from naetrigger.contracts.events import Events, write_events
 from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
-from naetrigger.contracts.manifest import Manifest, StageRecord, record_files, write_manifest
+from naetrigger.contracts.manifest import (
+    Manifest,
+    StageRecord,
+    record_files,
+    sha256_of,
+    write_manifest,
+)
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.contracts.network_file import save_network
 from naetrigger.contracts.trigger_objects import COLUMNS, HARDWARE_UNITS
@@ -69,13 +76,19 @@ def network() -> FixedPointNetwork:
     return FixedPointNetwork(nodes, "score", SCALE)
 
 
-def make_run(root: Path) -> Path:
-    """A run folder with the stages data, training, student and export; its engine is 'network'."""
+def make_run(root: Path, source: Path | None = None) -> Path:
+    """A run folder with the stages data, training, student and export; its engine is 'network'.
+
+    source : the file that it says it was made from; None: it says nothing, as older runs
+    """
     for stage in ("data", "training", "student", "export"):
         (root / stage).mkdir(parents=True)
     write_events(root / "data" / "train.h5", [crossings(50)])
     spec = load_input_spec("l1-57-pt")
     (root / "data" / "input_spec.yaml").write_text(spec.to_yaml())
+    if source is not None:
+        counts = {"sources_sha256": {"source": sha256_of(source)}}
+        (root / "data" / "counts.json").write_text(json.dumps(counts))
     save_network(network(), root / "export" / "network")
     for stage in ("training", "student"):
         (root / stage / "note.txt").write_text("made by hand\n")

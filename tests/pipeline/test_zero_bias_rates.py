@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,14 +113,26 @@ def test_a_rate_beyond_the_sample_is_refused_or_extrapolated(
     assert again["rates"][0] == found["rates"][0]
 
 
-def test_events_the_run_learned_from_are_left_out(
-    run: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: Events
+def test_events_the_run_learned_from_are_left_out_wherever_the_file_lies_now(
+    file: Path, tmp_path: Path, events: Events
 ) -> None:
-    monkeypatch.setattr(zero_bias_rates, "source_path", lambda settings: file)
-    found = measure_rates(run, file, tmp_path, OPTIONS)
+    """The recipe's source is no file any more: its sha256 stays in the run folder."""
+    root = small_run.make_run(tmp_path / "run", source=file)
+    moved = tmp_path / "renamed.h5"
+    shutil.copy(file, moved)
+    found = measure_rates(root, moved, tmp_path, OPTIONS)
     kept = int((split_of(events.event_ids, (0.6, 0.1, 0.3)) == 2).sum())
     assert found["sample"]["crossings"] == kept
     assert any(f"{N - kept} crossings of its training" in note for note in found["notes"])
+    other = tmp_path / "other.h5"
+    write_events(other, [events.select(np.arange(1, N))])
+    again = measure_rates(root, other, tmp_path, OPTIONS)
+    assert again["sample"]["crossings"] == N - 1
+    assert not any("train" in note for note in again["notes"])
+
+
+def test_a_run_that_does_not_say_what_it_learned_from(found: dict[str, Any]) -> None:
+    assert any("does not say which file it was trained on" in note for note in found["notes"])
 
 
 def test_a_file_that_knows_neither_pool_nor_pileup(

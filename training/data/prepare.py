@@ -18,13 +18,14 @@ import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import HARDWARE_UNIT, SPLITS, Events, split_of, write_events
+from naetrigger.contracts.manifest import sha256_of
 from naetrigger.firmware_configs.derive_spec import derive_input_spec
 from naetrigger.firmware_configs.digitise import Digitised, digitise
 from naetrigger.firmware_configs.input_spec import InputSpec, columns_of, load_input_spec
 from naetrigger.firmware_configs.scale import Scale
 from naetrigger.firmware_configs.trigger_scales import scales_to_derive, trigger_scale
 from naetrigger.training.data.flattening import flattened
-from naetrigger.training.data.readers import read_source
+from naetrigger.training.data.readers import read_source, source_files
 from naetrigger.training.data.settings import DataSettings
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 MIN_EVENTS = 20
 INPUT_SPEC = "input_spec.yaml"
 STUDENT_INPUT_SPEC = "student_input_spec.yaml"
+COUNTS = "counts.json"
+SOURCES = "sources_sha256"  # in counts.json: of each file that was read, wherever it lay
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,23 @@ def prepare(settings: DataSettings, folder: Path) -> None:
         name: {part.process: _counts(part, both) for part in sample}
         for name, sample in samples.items()
     }
+    counts[SOURCES] = {name: sha256_of(path) for name, path in source_files(settings).items()}
     if scales:
         counts["digitised"] = {name: _record(result) for name, result in digitised.items()}
     for name, sample in samples.items():
         write_events(folder / f"{name}.h5", sample)
     for name, one in zip((INPUT_SPEC, STUDENT_INPUT_SPEC), both, strict=False):
         (folder / name).write_text(one.to_yaml(), encoding="utf-8")
-    (folder / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    (folder / COUNTS).write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+
+
+def source_sha256(folder: Path) -> str | None:
+    """sha256 of the file that the background of a data folder came from; None: nobody noted it."""
+    try:
+        counts = json.loads((folder / COUNTS).read_text(encoding="utf-8"))
+        return str(counts[SOURCES]["source"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _split(settings: DataSettings, background: Events) -> dict[str, Events]:

@@ -11,12 +11,13 @@ import pytest
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events, read_events, write_events
+from naetrigger.contracts.manifest import sha256_of
 from naetrigger.firmware_configs.derive_spec import derive_input_spec
 from naetrigger.firmware_configs.digitise import digitise
 from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.firmware_configs.offline_steps import BlockSum, grid_columns
 from naetrigger.firmware_configs.trigger_scales import trigger_scales
-from naetrigger.training.data.prepare import prepare
+from naetrigger.training.data.prepare import prepare, source_sha256
 from naetrigger.training.data.settings import DataSettings
 
 
@@ -84,6 +85,16 @@ def test_spec_is_derived_from_training_background(tmp_path: Path, source: Path) 
     counts = json.loads((out / "counts.json").read_text())
     assert counts["test"]["s1"]["events"] == 100
     assert set(counts["train"]["qcd"]["saturated_fraction"]) == {"c", "a"}
+
+
+def test_the_folder_says_which_file_it_was_made_from(tmp_path: Path, source: Path) -> None:
+    signals = {"s1": str(source)}
+    out = prepared(tmp_path, source=str(source), signals=signals)
+    assert source_sha256(out) == sha256_of(source)
+    counts = json.loads((out / "counts.json").read_text())
+    assert set(counts["sources_sha256"]) == {"source", "signals.s1"}
+    (out / "counts.json").write_text('{"train": {}}')
+    assert source_sha256(out) is None
 
 
 def test_given_spec_chooses_the_columns(tmp_path: Path, source: Path) -> None:
