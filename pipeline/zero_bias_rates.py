@@ -30,6 +30,7 @@ from naetrigger.validation.rates_figure import rates_figure
 from naetrigger.validation.tail import Sample
 
 POOL_COLUMN = "pool_event"
+MAX_POOL = 1 << 24  # columns of events are float32, which tells whole numbers apart below it
 PILEUP_COLUMNS = ("mean_pileup", "n_pileup", "pileup", "PV_npvs")
 CROSSING_RATE = "crossing_rate_khz"  # attribute of simulated zero bias
 DOCUMENT, FIGURE = "rates.json", "rates.svg"
@@ -203,14 +204,29 @@ class _Columns:
             self.notes.append("the file has no column of pile-up (--pileup COLUMN)")
 
     def keep(self, events: Events) -> npt.NDArray[np.float32]:
-        """Pool event, pile-up, and whether each seed fires; (N, 2 + seeds)."""
+        """Pool event, pile-up, and whether each seed fires; (N, 2 + seeds).
+
+        InputError for pool events that a float32 cannot tell apart, or that are no whole numbers.
+        """
         kept = np.zeros((len(events), 2 + len(self.seeds)), np.float32)
         for i, name in enumerate((self.pool, self.pileup)):
             if name is not None:
                 kept[:, i] = events.column(name)
+        if self.pool is not None:
+            _require_pool_numbers(self.pool, kept[:, 0])
         for i, seed in enumerate(self.seeds):
             kept[:, 2 + i] = events.column(seed.column) >= _threshold(seed, events)
         return kept
+
+
+def _require_pool_numbers(column: str, pool: npt.NDArray[np.float32]) -> None:
+    bad = ~((np.abs(pool) < MAX_POOL) & (pool == np.rint(pool)))
+    if bad.any():
+        raise InputError(
+            f"column '{column}': pool events must be whole numbers below {MAX_POOL}, got "
+            f"{float(pool[bad][0]):.9g}: larger ones run together in the float32 of an event's "
+            "columns; number the pool from 0, or choose another column with --pool"
+        )
 
 
 def _threshold(seed: Seed, events: Events) -> float:

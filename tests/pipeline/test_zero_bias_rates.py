@@ -135,6 +135,20 @@ def test_a_run_that_does_not_say_what_it_learned_from(found: dict[str, Any]) -> 
     assert any("does not say which file it was trained on" in note for note in found["notes"])
 
 
+@pytest.mark.parametrize("number", [2**24, 2**24 + 5, 2.5, np.nan])
+def test_pool_events_that_would_run_together_are_refused(
+    run: Path, events: Events, tmp_path: Path, number: float
+) -> None:
+    few = events.select(np.arange(200))  # a copy
+    few.context[7, few.context_columns.index("pool_event")] = number
+    with pytest.raises(InputError, match="'pool_event'"):
+        zero_bias_rates._require_pool_numbers("pool_event", few.column("pool_event"))
+    if np.isfinite(number):
+        write_events(tmp_path / "pool.h5", [few])
+        with pytest.raises(InputError, match="whole numbers below 16777216, got"):
+            measure_rates(run, tmp_path / "pool.h5", tmp_path, OPTIONS)
+
+
 def test_a_file_that_knows_neither_pool_nor_pileup(
     run: Path, events: Events, tmp_path: Path
 ) -> None:
