@@ -83,9 +83,19 @@ class Recipe(Settings):
         return document
 
     @model_validator(mode="after")
+    def _model_is_used(self) -> Recipe:
+        """A network without what `model` asks for would be trained, unsaid."""
+        unused = self.objective.unused(self.model)
+        if unused:
+            raise ValueError(unused)
+        return self
+
+    @model_validator(mode="after")
     def _score_reaches_the_student(self) -> Recipe:
         """Said before anything is trained: a score without a network of its own is regressed."""
-        obstacle = self.objective.obstacle or self.model.obstacle(self.student.mode)
+        obstacle = self.objective.obstacle
+        if not obstacle and self.objective.needs_model:
+            obstacle = self.model.obstacle(self.student.mode)
         if obstacle and self.student.mode != "regress":
             raise ValueError(
                 f"student.mode: {self.student.mode} cannot follow the teacher, because {obstacle}; "

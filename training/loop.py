@@ -69,6 +69,7 @@ def train(
     Raises InputError for data that cannot be trained on or a checkpoint of another training,
     TrainingDiverged where the objective's stop fires or the loss is no finite number.
     """
+    _require_used(settings)
     names = _columns(columns, train_inputs)
     data = batches(
         settings,
@@ -167,6 +168,12 @@ def _from_task(content: bytes) -> tuple[TrainingSettings, Batches]:
         fingerprint=facts["fingerprint"],
     )
     return TrainingSettings.model_validate(facts["settings"]), data
+
+
+def _require_used(settings: TrainingSettings) -> None:
+    unused = settings.objective.unused(settings.model)
+    if unused:
+        raise InputError(unused)
 
 
 def _require_chains(settings: TrainingSettings) -> None:

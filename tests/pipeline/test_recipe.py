@@ -222,6 +222,41 @@ def test_a_score_that_cannot_go_to_hardware_is_refused_before_training(
     assert load_recipe("jets-quickstart", options).student.mode == "regress"
 
 
+def test_a_model_that_plays_no_role_does_not_hinder_the_student() -> None:
+    """Mahalanobis of the inputs is one linear layer, whatever `model` says."""
+    model = "model={activation: tanh, hidden: [8]}"
+    options = [model, "objective={name: mahalanobis}", "data.flatten=null"]
+    with pytest.raises(RecipeError, match=r"quantize.*activation 'tanh'"):
+        load_recipe("jets-quickstart", options)
+    options[1] = "objective={name: mahalanobis, score: inputs}"
+    assert load_recipe("jets-quickstart", options).student.mode == "quantize"
+
+
+@pytest.mark.parametrize("name", ["flow", "glow", "pixelcnn", "igebm", "mpdr"])
+@pytest.mark.parametrize(
+    ("model", "said", "scalar_has_it"),
+    [
+        ("{kind: conv}", "model.kind: conv", False),
+        ("{spherical: true}", "model.spherical: true", False),
+        ("{spectral_norm: true}", "model.spectral_norm: true", True),
+        ("{batch_norm: true}", "model.batch_norm: true", True),
+    ],
+)
+def test_a_setting_that_the_network_does_not_have_is_refused(
+    name: str, model: str, said: str, scalar_has_it: bool
+) -> None:
+    objective = f"{{name: {name}, score: network}}" if name == "mpdr" else f"{{name: {name}}}"
+    options = [f"model={model}", f"objective={objective}", "student.mode=regress"]
+    options.append("data.flatten=null")
+    if scalar_has_it and name in ("igebm", "mpdr"):
+        load_recipe("jets-quickstart", options)
+        return
+    with pytest.raises(RecipeError, match=f"{said} has no effect.*objective {name}"):
+        load_recipe("jets-quickstart", options)
+    options[1] = "objective={name: mpdr}"  # whose network is that of `model`
+    load_recipe("jets-quickstart", options)
+
+
 @pytest.mark.parametrize(
     ("objective", "mode", "said"),
     [

@@ -17,6 +17,10 @@ class _Distance(ObjectiveBase):
     """latent: of the latents of an autoencoder that is trained first. inputs: of the inputs
     themselves, in closed form: nothing is trained, and `steps` is 1 where nothing else is said."""
 
+    @property
+    def needs_model(self) -> bool:
+        return self.score != "inputs"
+
     @model_validator(mode="before")
     @classmethod
     def _closed_form(cls, values: Any) -> Any:

@@ -11,6 +11,7 @@ from naetrigger.training.settings.chains import Langevin, Replay, require_fixed_
 from naetrigger.training.settings.objective import ObjectiveBase
 
 SCALAR = "the energy is a network's only output, not an autoencoder's error"
+SCALAR_NETWORK = {"network": ("kind", "spherical")}
 PROPOSES = "the latent chain only finds where the visible one starts: no loss depends on its T"
 FREE_SCALE = "a scalar network learns any scale of E itself, and E/T is all that counts"
 
@@ -97,6 +98,7 @@ class IgebmObjective(ContrastBase):
     source = "arXiv:1903.08689"
 
     offers: ClassVar[Mapping[str, str]] = {"network": SCALAR}
+    without = SCALAR_NETWORK
 
     name: Literal["igebm"] = "igebm"
     """Which objective this is."""
@@ -128,6 +130,7 @@ class MpdrObjective(ContrastBase):
     source = "Yoon et al., NeurIPS 2023"
 
     offers: ClassVar[Mapping[str, str]] = {"reconstruction": "", "network": SCALAR}
+    without = SCALAR_NETWORK
 
     name: Literal["mpdr"] = "mpdr"
     """Which objective this is."""

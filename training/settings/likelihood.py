@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from naetrigger.training.settings.objective import ObjectiveBase
 
+_OWN_NETWORK = {"likelihood": ("kind", "spherical", "spectral_norm", "batch_norm")}
+
 
 class FlowObjective(ObjectiveBase):
     """Normalizing flow of vectors by maximum likelihood."""
@@ -18,6 +20,8 @@ class FlowObjective(ObjectiveBase):
     offers: ClassVar[Mapping[str, str]] = {
         "likelihood": "the flow's likelihood needs exponentials and a network a step"
     }
+
+    without = _OWN_NETWORK
 
     name: Literal["flow"] = "flow"
     """Which objective this is."""
@@ -38,6 +42,8 @@ class GlowObjective(ObjectiveBase):
     offers: ClassVar[Mapping[str, str]] = {
         "likelihood": "the flow's likelihood needs exponentials and several networks a scale"
     }
+
+    without = _OWN_NETWORK
 
     name: Literal["glow"] = "glow"
     """Which objective this is."""
@@ -66,6 +72,8 @@ class PixelCnnObjective(ObjectiveBase):
     offers: ClassVar[Mapping[str, str]] = {
         "likelihood": "the likelihood of an image needs exponentials and a network for each pixel"
     }
+
+    without = _OWN_NETWORK
 
     name: Literal["pixelcnn"] = "pixelcnn"
     """Which objective this is."""

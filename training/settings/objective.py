@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from naetrigger.contracts.settings import Settings
+from naetrigger.training.settings.model import ModelSettings
 
 
 class ObjectiveBase(Settings):
@@ -18,6 +19,9 @@ class ObjectiveBase(Settings):
     """
 
     offers: ClassVar[Mapping[str, str]] = {"reconstruction": ""}
+
+    without: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """By score: the settings of `model` beyond its widths that its network does not have."""
 
     source: ClassVar[str]
     """Where it comes from."""
@@ -65,6 +69,23 @@ class ObjectiveBase(Settings):
     def offered(self) -> str:
         """Which of `offers` this recipe takes."""
         return str(getattr(self, "score", next(iter(self.offers))))
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the network that scores is made from `model` at all."""
+        return True
+
+    def unused(self, model: ModelSettings) -> str:
+        """Which setting of `model` the network that scores would leave unused; "": none."""
+        for name in self.without.get(self.offered, ()):
+            value, default = getattr(model, name), type(model).model_fields[name].default
+            if value != default:
+                return (
+                    f"model.{name}: {str(value).lower()} has no effect, as the network of "
+                    f"objective {self.name} ({self.offered}) has no such thing; leave it out "
+                    f"(the default is {str(default).lower()}), or choose another objective.name"
+                )
+        return ""
 
     @property
     def obstacle(self) -> str:
