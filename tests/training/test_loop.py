@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from naetrigger.training.batches import batches
 from naetrigger.training.curves import CURVES
 from naetrigger.training.loop import TrainingResult, train
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.monitor import Recorder
 from naetrigger.training.objectives.ae import Ae
 from naetrigger.training.objectives.objective import State, Validation
 from naetrigger.training.settings import (
@@ -158,6 +160,13 @@ def test_other_networks_resume_and_load(
     x = torch.from_numpy(surface(30, 4))
     loaded = load_teacher(tmp_path / "whole")
     assert torch.equal(loaded.scores(x), whole.teacher.model.scores(x))
+
+
+def test_a_setting_that_the_network_does_not_have_is_refused(tmp_path: Path) -> None:
+    model = ModelSettings(batch_norm=True)
+    settings = TrainingSettings(model=model, objective=SMALL_OBJECTIVES["flow"])
+    with pytest.raises(InputError, match=r"model\.batch_norm: true has no effect.*flow"):
+        train(settings, surface(50, 1), surface(50, 2), tmp_path)
 
 
 def test_killed_again_and_again_it_gets_there(tmp_path: Path) -> None:
@@ -315,6 +324,23 @@ def test_a_loss_that_is_no_number_stops_training(
     monkeypatch.setattr(Ae, "validate", poisoned)
     with pytest.raises(TrainingDiverged, match=r"teacher: step 4: loss is nan"):
         run(tmp_path, SMALL_OBJECTIVES["ae"])
+
+
+@pytest.mark.parametrize("name", ["nae-cd", "wnae", "igebm", "mpdr-reconstruction", "recovery"])
+def test_samples_that_are_no_numbers_in_a_validation_stop_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """With the curves so far, and without the checkpoint, which would end the same way."""
+
+    def poisoned(self: Recorder, *args: object) -> torch.Tensor:
+        return Recorder.__call__(self, *args) * torch.nan
+
+    objective = SMALL_OBJECTIVES[name].model_copy(update={"checkpoint_every": 1})
+    module = import_module(f"naetrigger.training.objectives.{objective.name}")
+    monkeypatch.setattr(module, "Recorder", type("Bad", (Recorder,), {"__call__": poisoned}))
+    with pytest.raises(TrainingDiverged, match=rf"{objective.name}: step \d+: chains gave NaN"):
+        run(tmp_path, objective)
+    assert set(contents(tmp_path)) == {"curves.csv"}
 
 
 @pytest.mark.parametrize(

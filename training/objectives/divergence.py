@@ -1,9 +1,12 @@
-"""The stop of objectives without a lower bound: the energy of the negatives has run away.
+"""The stops of objectives with negatives: their energy has run away, or they are no numbers.
 
-When it does, the negatives no longer follow the model (Yoon, Noh and Park, arXiv:2105.05735).
+When the energy runs away, the negatives no longer follow the model (Yoon, Noh and Park,
+arXiv:2105.05735).
 """
 
 from __future__ import annotations
+
+from torch import Tensor
 
 from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.training.objectives.objective import State, Window
@@ -28,3 +31,13 @@ def stop_if_diverged(settings: ContrastBase, state: State, negative: float) -> N
             "objective.gamma or objective.chain.steps, or train with objective.name: wnae"
         )
     window.push(negative)
+
+
+def require_finite(name: str, negatives: Tensor, state: State) -> None:
+    """TrainingDiverged if the ends of chains, (N, F), hold NaN or infinity."""
+    if not negatives.isfinite().all():
+        raise TrainingDiverged(
+            f"{name}: step {state.step}: chains gave NaN or infinite samples. Lower "
+            "objective.learning_rate or objective.chain.step_size, or set a "
+            "objective.chain.gradient_clip or a boundary"
+        )

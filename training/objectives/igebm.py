@@ -13,7 +13,7 @@ from naetrigger.training.langevin import Trajectory, sample
 from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
 from naetrigger.training.monitor import Recorder, Sampler
 from naetrigger.training.objectives.contrast import contrast
-from naetrigger.training.objectives.divergence import watched
+from naetrigger.training.objectives.divergence import require_finite, watched
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.replay import ReplayBuffer
 from naetrigger.training.settings import IgebmObjective, ModelSettings
@@ -48,6 +48,7 @@ class Igebm(Objective[IgebmObjective, ScalarEnergy]):
     ) -> Validation:
         recorder = Recorder()
         negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
+        require_finite("igebm", negatives, state)
         distance = wasserstein2_squared(batch, negatives).item()
         return Validation(distance, recorder.metrics(batch, negatives))
 

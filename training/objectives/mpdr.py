@@ -24,7 +24,7 @@ from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
 from naetrigger.training.monitor import Recorder, Sampler
 from naetrigger.training.objectives.contrast import contrast
-from naetrigger.training.objectives.divergence import watched
+from naetrigger.training.objectives.divergence import require_finite, watched
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.settings import ModelSettings, MpdrObjective
 from naetrigger.training.temperature import learned_temperature, tempered
@@ -86,6 +86,7 @@ class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
             return Validation(None, {})
         recorder = Recorder()
         negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
+        require_finite("mpdr", negatives, state)
         distance = wasserstein2_squared(batch, negatives).item()
         return Validation(distance, recorder.metrics(batch, negatives))
 

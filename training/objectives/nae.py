@@ -20,7 +20,11 @@ from naetrigger.training.langevin import Trajectory, sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.monitor import Recorder, Sampler
-from naetrigger.training.objectives.divergence import stop_if_diverged, watched
+from naetrigger.training.objectives.divergence import (
+    require_finite,
+    stop_if_diverged,
+    watched,
+)
 from naetrigger.training.objectives.objective import (
     Objective,
     State,
@@ -85,6 +89,7 @@ class Nae(Objective[NaeObjective, Autoencoder]):
             return Validation(None, {})
         recorder = Recorder()
         negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
+        require_finite("nae", negatives, state)
         gap = model.scores(batch).mean() - model.scores(negatives).mean()
         metrics = recorder.metrics(batch, negatives)
         metrics["distance"] = wasserstein2_squared(batch, negatives).item()

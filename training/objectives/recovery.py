@@ -16,7 +16,7 @@ from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.monitor import Recorder, Sampler
 from naetrigger.training.objectives.contrast import contrast
-from naetrigger.training.objectives.divergence import watched
+from naetrigger.training.objectives.divergence import require_finite, watched
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.settings import ModelSettings, RecoveryObjective
 from naetrigger.training.temperature import learned_temperature, tempered
@@ -50,6 +50,7 @@ class Recovery(Objective[RecoveryObjective, Autoencoder]):
     ) -> Validation:
         recorder = Recorder()
         negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
+        require_finite("recovery", negatives, state)
         distance = wasserstein2_squared(batch, negatives).item()
         return Validation(distance, recorder.metrics(batch, negatives))
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.training.langevin import Trajectory, differentiable_sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.monitor import Recorder, Sampler
+from naetrigger.training.objectives.divergence import require_finite
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.replay import ReplayBuffer
 from naetrigger.training.settings import ModelSettings, WnaeObjective
@@ -46,7 +46,7 @@ class Wnae(Objective[WnaeObjective, Autoencoder]):
     ) -> StepResult:
         negatives = self._samples(model, batch, state, generator, differentiable_sample)
         everyones = state.processes.joined(negatives)
-        _require_finite(everyones, state)
+        require_finite("wnae", everyones, state)
         distance = joint_wasserstein2_squared(batch, negatives, everyones, state.processes)
         state.buffers["inputs"].push(negatives)
         metrics = {
@@ -61,7 +61,7 @@ class Wnae(Objective[WnaeObjective, Autoencoder]):
     ) -> Validation:
         recorder = Recorder()
         negatives = self._samples(model, batch, state, generator, recorder)
-        _require_finite(negatives, state)
+        require_finite("wnae", negatives, state)
         distance = wasserstein2_squared(batch, negatives).item()
         return Validation(distance, recorder.metrics(batch, negatives))
 
@@ -83,12 +83,3 @@ class Wnae(Objective[WnaeObjective, Autoencoder]):
         chain = self.settings.chain
         starts = state.buffers["inputs"].starts(len(batch), generator)
         return draw(tempered(model.energy, chain, state.modules), starts, chain, generator)
-
-
-def _require_finite(negatives: Tensor, state: State) -> None:
-    if not torch.isfinite(negatives).all():
-        raise TrainingDiverged(
-            f"wnae: step {state.step}: chains gave NaN or infinite samples. Lower "
-            "objective.learning_rate or objective.chain.step_size, or set a "
-            "objective.chain.gradient_clip or a boundary"
-        )
