@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from naetrigger.pipeline.terminal import Watcher
 
 PASSED, FAILED, CRASHED = 0, 1, 3
 INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + the signal's number, as shells count
@@ -56,6 +59,17 @@ ViewOption = Annotated[
 UnitsOption = Annotated[
     Units | None, typer.Option("--units", help="What columns are whose file states no unit.")
 ]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="What scores: naetrigger list engines.")
+]
+SortOption = Annotated[
+    bool | None,
+    typer.Option("--sort-objects/--no-sort-objects", help="Sort trigger objects by falling pt."),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", help="Processes at work; default: one a core.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")]
 
 
@@ -70,3 +84,20 @@ def resumable(root: Path) -> Iterator[None]:
                 f"\ninterrupted; the same command goes on in {root} where it stopped", err=True
             )
         raise
+
+
+@contextmanager
+def watching_parts(out: Path, *, silent: bool, debug: bool) -> Iterator[Watcher]:
+    """Show how a file comes about part by part; after Ctrl-C, say how to go on."""
+    from naetrigger.pipeline import terminal
+
+    parts = out.with_name(out.name + ".parts")
+    with terminal.watching(silent=silent, debug=debug) as watcher, resumable(parts):
+        yield watcher
+
+
+def workers_of(asked: int | None) -> int:
+    """The number of workers asked for, else one a core."""
+    from naetrigger.pipeline.cores import available_cores
+
+    return available_cores() if asked is None else asked

@@ -13,12 +13,15 @@ from naetrigger.pipeline.command_options import (
     OPTIONS,
     PASSED,
     DebugOption,
+    ForceOption,
     FormatOption,
     JsonOption,
     QuietOption,
     UnitsOption,
     ViewOption,
-    resumable,
+    WorkersOption,
+    watching_parts,
+    workers_of,
 )
 
 app = typer.Typer(no_args_is_help=True, help="Event files: look at them, convert them.")
@@ -77,7 +80,7 @@ def convert(
     sort_objects: Annotated[
         bool, typer.Option("--sort-objects", help="Sort trigger objects by falling pt.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    force: ForceOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -126,24 +129,17 @@ def generate(
         str | None,
         typer.Option("--view", help="jets, images, l1-objects or regions; default: by process."),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", help="Processes at work; default: one a core.")
-    ] = None,
+    workers: WorkersOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
     """Simulate events of a process; interrupted, the same command goes on where it stopped."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
-    from naetrigger.pipeline import terminal
-    from naetrigger.pipeline.cores import available_cores
     from naetrigger.pipeline.generating import generate_file
 
-    with (
-        terminal.watching(silent=quiet or as_json, debug=debug) as watcher,
-        resumable(out.with_name(out.name + ".parts")),
-    ):
-        count = available_cores() if workers is None else workers
+    count = workers_of(workers)
+    with watching_parts(out, silent=quiet or as_json, debug=debug) as watcher:
         summary = generate_file(process, events, seed, out, view, count, watcher.progress)
     if as_json:
         typer.echo(json.dumps({"exit_status": PASSED, **summary}))

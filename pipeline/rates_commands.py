@@ -14,14 +14,17 @@ from naetrigger.pipeline.command_options import (
     OPTIONS,
     PASSED,
     DebugOption,
+    EngineOption,
     FolderArgument,
     FormatOption,
     JsonOption,
     QuietOption,
+    SortOption,
     UnitsOption,
     ViewOption,
+    WorkersOption,
+    workers_of,
 )
-from naetrigger.pipeline.score_commands import EngineOption, SortOption, WorkersOption
 
 
 def rates(
@@ -64,7 +67,6 @@ def rates(
     """Thresholds of the hardware score for trigger rates, from zero-bias events."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
     from naetrigger.pipeline import terminal
-    from naetrigger.pipeline.cores import available_cores
     from naetrigger.pipeline.scoring import Reading
     from naetrigger.pipeline.zero_bias_rates import RatesOptions, measure_rates
     from naetrigger.validation.rates_document import passed
@@ -78,7 +80,7 @@ def rates(
         pileup=pileup,
         pool=pool,
         extrapolate=extrapolate,
-        workers=available_cores() if workers is None else workers,
+        workers=workers_of(workers),
         reading=Reading(format, view, None if units is None else units.value, sort_objects),
     )
     with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:

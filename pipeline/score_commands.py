@@ -12,25 +12,19 @@ from naetrigger.pipeline.command_options import (
     OPTIONS,
     PASSED,
     DebugOption,
+    EngineOption,
     FolderArgument,
+    ForceOption,
     FormatOption,
     JsonOption,
     QuietOption,
+    SortOption,
     UnitsOption,
     ViewOption,
-    resumable,
+    WorkersOption,
+    watching_parts,
+    workers_of,
 )
-
-EngineOption = Annotated[
-    str, typer.Option("--engine", help="What scores: naetrigger list engines.")
-]
-SortOption = Annotated[
-    bool | None,
-    typer.Option("--sort-objects/--no-sort-objects", help="Sort trigger objects by falling pt."),
-]
-WorkersOption = Annotated[
-    int | None, typer.Option("--workers", help="Processes at work; default: one a core.")
-]
 
 
 def score(
@@ -45,28 +39,23 @@ def score(
     units: UnitsOption = None,
     sort_objects: SortOption = None,
     workers: WorkersOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    force: ForceOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
     """Score every event of a file; interrupted, the same command goes on where it stopped."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
-    from naetrigger.pipeline import terminal
-    from naetrigger.pipeline.cores import available_cores
     from naetrigger.pipeline.scoring import Reading, score_file
 
-    with (
-        terminal.watching(silent=quiet or as_json, debug=debug) as watcher,
-        resumable(out.with_name(out.name + ".parts")),
-    ):
+    with watching_parts(out, silent=quiet or as_json, debug=debug) as watcher:
         done = score_file(
             folder,
             file,
             out,
             engine,
             reading=Reading(format, view, None if units is None else units.value, sort_objects),
-            workers=available_cores() if workers is None else workers,
+            workers=workers_of(workers),
             force=force,
             progress=watcher.progress,
         )
