@@ -149,6 +149,7 @@ class Run:
             group["lr"] = group.get("own_rate") or self.objective.learning_rate(self.state.step)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self._require_finite_gradients()
         self.optimiser.step()
         self.state.step += 1
         if self.temperature is not None:
@@ -207,6 +208,13 @@ class Run:
                     f"{self.stem}: step {self.state.step}: {name} is {value}. Lower "
                     "objective.learning_rate, and look for values far out in the inputs"
                 )
+
+    def _require_finite_gradients(self) -> None:
+        """Before a step by them would leave weights that no later step mends."""
+        parameters = (p for group in self.optimiser.param_groups for p in group["params"])
+        gradients = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
+        if not gradients.isfinite().all():
+            self._require_finite({"the gradient of the loss": math.nan})
 
     def tensors(self) -> dict[str, Tensor]:
         """All that a checkpoint holds of this process; what others have of their own is added

@@ -25,7 +25,7 @@ from naetrigger.training.loop import TrainingResult, train
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.monitor import Recorder
 from naetrigger.training.objectives.ae import Ae
-from naetrigger.training.objectives.objective import State, Validation
+from naetrigger.training.objectives.objective import State, StepResult, Validation
 from naetrigger.training.settings import (
     AeObjective,
     Langevin,
@@ -341,6 +341,20 @@ def test_samples_that_are_no_numbers_in_a_validation_stop_training(
     with pytest.raises(TrainingDiverged, match=rf"{objective.name}: step \d+: chains gave NaN"):
         run(tmp_path, objective)
     assert set(contents(tmp_path)) == {"curves.csv"}
+
+
+def test_a_gradient_that_is_no_number_stops_training_before_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss itself is finite: 0 * sqrt(0)' is NaN."""
+
+    def bad(self: Ae, model: Autoencoder, batch: torch.Tensor, *args: object) -> StepResult:
+        flat = (model.energy(batch).mean() * 0).sqrt()
+        return StepResult(flat, {})
+
+    monkeypatch.setattr(Ae, "loss", bad)
+    with pytest.raises(TrainingDiverged, match=r"step 0: the gradient of the loss is nan"):
+        run(tmp_path, SMALL_OBJECTIVES["ae"])
 
 
 @pytest.mark.parametrize(

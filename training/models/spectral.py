@@ -12,15 +12,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from naetrigger.contracts.errors import TrainingDiverged
+
+LEAST = 1e-12  # norm: a matrix of zeros stays one
 N = TypeVar("N", bound=nn.Module)
 
 
 class Spectral(nn.Module):
-    """A weight (out, in, ...) over its greatest singular value, as a matrix (out, rest)."""
+    """A weight (out, in, ...) over its greatest singular value, as a matrix (out, rest).
+
+    Raises TrainingDiverged for a weight that is not finite.
+    """
 
     def forward(self, weight: Tensor) -> Tensor:
+        if not weight.isfinite().all():
+            raise TrainingDiverged(
+                "model.spectral_norm: a weight is NaN or infinite. Lower objective.learning_rate"
+            )
         norm: Tensor = torch.linalg.matrix_norm(weight.flatten(1), ord=2)
-        return weight / norm
+        return weight / norm.clamp_min(LEAST)
 
 
 def normalised(model: N) -> N:

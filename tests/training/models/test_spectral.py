@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.training.models import build_model, folded
 from naetrigger.training.models.scalar import scalar_energy
 from naetrigger.training.models.spectral import Spectral
@@ -31,6 +32,17 @@ def test_no_layer_stretches_and_folding_changes_nothing(make: object) -> None:
 def test_its_gradient_is_that_of_the_quotient() -> None:
     weight = torch.randn(4, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     assert torch.autograd.gradcheck(Spectral(), weight.requires_grad_())
+
+
+def test_no_norm_is_no_quotient() -> None:
+    """A matrix of zeros stays one, with a finite gradient; one that is not finite is reported."""
+    weight = torch.zeros(4, 3, requires_grad=True)
+    quotient = Spectral()(weight)
+    assert torch.equal(quotient, torch.zeros(4, 3))
+    quotient.sum().backward()
+    assert weight.grad.isfinite().all()
+    with pytest.raises(TrainingDiverged, match="spectral_norm: a weight is NaN"):
+        Spectral()(torch.full((4, 3), torch.nan))
 
 
 def test_plain_models_are_left_alone() -> None:
