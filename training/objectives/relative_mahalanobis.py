@@ -43,6 +43,8 @@ class RelativeMahalanobis(Objective[RelativeMahalanobisObjective, RelativeDistan
     ) -> StepResult:
         del generator
         loss = self._loss(model, batch, state)
+        if self.settings.score == "latent":  # whose means and covariances come when it ends
+            return StepResult(loss, {})
         return StepResult(loss, {"positive_energy": model.scores(_parts(batch)[0]).mean().item()})
 
     def validate(

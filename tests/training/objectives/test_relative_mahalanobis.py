@@ -61,6 +61,15 @@ def test_what_varies_alike_everywhere_cancels() -> None:
     assert model.scores(wide).item() < model.scores(between).item()
 
 
+@pytest.mark.parametrize("score", ["latent", "inputs"])
+def test_energies_are_shown_where_they_are_the_scores(score: str) -> None:
+    """Those of latents have no means and covariances before training ends."""
+    objective, model, both = finished(score)
+    state = objective.start(model, torch.Generator())
+    shown = objective.loss(model, both, state, torch.Generator()).metrics
+    assert ("positive_energy" in shown) == (score == "inputs")
+
+
 def test_a_class_without_events_has_no_mean() -> None:
     _, model, both = finished("inputs")
     with pytest.raises(InputError, match="no event of class 1"):
