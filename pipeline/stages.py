@@ -148,7 +148,7 @@ TRAINING = Stage(
     name="training",
     settings=_section("model", "objective", "training", "ensemble"),
     run=run_training,
-    packages=("numpy", "torch", "matplotlib"),
+    packages=("numpy", "torch", "POT", "numba", "zuko", "matplotlib"),
     reads=_SAMPLES,
     resumes=True,
 )

@@ -20,8 +20,8 @@ from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.manifest import Manifest, read_manifest
 from naetrigger.pipeline import preflight, run_folder
 from naetrigger.pipeline.recipe import Recipe, load_recipe
-from naetrigger.pipeline.run import run, stage_states
-from naetrigger.pipeline.stages import STAGES, Stage
+from naetrigger.pipeline.run import run, stage_states, versions
+from naetrigger.pipeline.stages import STAGES, TRAINING, Stage
 from naetrigger.pipeline.work import Work
 
 RECIPE = Recipe(seed=1)
@@ -375,3 +375,9 @@ def test_changed_source_file_makes_data_anew(tmp_path: Path) -> None:
         path.write_text(text)
         keys.append(STAGES[0].key(recipe, Manifest()))
     assert keys[0] != keys[1]
+
+
+def test_the_record_holds_the_versions_that_decide_a_training() -> None:
+    found = versions((*TRAINING.packages, "no-such-distribution"))
+    assert {"naetrigger", "numpy", "torch", "POT", "numba", "zuko"} <= found.keys()
+    assert "no-such-distribution" not in found
