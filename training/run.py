@@ -22,7 +22,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from naetrigger.contracts.errors import InputError, NaetriggerError, TrainingDiverged
+from naetrigger.contracts.errors import (
+    EnvironmentProblem,
+    InputError,
+    NaetriggerError,
+    TrainingDiverged,
+)
 from naetrigger.training.batches import Batches
 from naetrigger.training.checkpoint import tensor_bytes, tensors_from
 from naetrigger.training.curves import CURVES
@@ -74,10 +79,32 @@ class Run:
         processes: Processes,
     ) -> None:
         self.stem = stem
-        self.settings = shared(objective, processes.size)
         self.processes = processes
-        self.device = device_named(settings.device)
         self.seed = settings.seed
+        problem: NaetriggerError | None = None
+        try:
+            self._set_up(settings, objective, data)
+        except NaetriggerError as error:
+            problem = error
+        if processes.any(problem is not None):
+            said = [text.decode() for text in processes.to_first(str(problem or "").encode())]
+            raise problem or EnvironmentProblem(
+                f"{stem}: another process cannot begin: {next(filter(None, said), '')}"
+            )
+        self.joint_step = self._joint() if processes.size > 1 else self.step
+        self.optimiser = self._optimiser()
+        self.criteria: list[float] = []
+        self.best_step = 0
+        self.best_value: float | None = None
+        self.best_index = -1
+        self.rows: list[list[float]] = []
+
+    def _set_up(
+        self, settings: TrainingSettings, objective: ObjectiveSettings, data: Batches
+    ) -> None:
+        """All that a process may find impossible; nothing here waits for another."""
+        self.settings = shared(objective, self.processes.size)
+        self.device = device_named(settings.device)
         self.data = data.to(self.device)
         self.objective = build_objective(self.settings)
         for sample, events in (("training", data.train), ("validation", data.validation)):
@@ -86,19 +113,12 @@ class Run:
         self.model: EnergyModel = self.objective.network(settings.model, data.n_inputs, weights)
         self.model.to(self.device)
         self.state = self.objective.start(self.model, weights)
-        self.state.processes = processes
+        self.state.processes = self.processes
         self.generator = self._generator(weights)
         self.tuned = tune([self.model, *self.state.modules.values()], settings)
         self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.best_temperature = self.temperature
         self.step = _Step(self.objective, self.model, self.state)
-        self.joint_step = self._joint() if processes.size > 1 else self.step
-        self.optimiser = self._optimiser()
-        self.criteria: list[float] = []
-        self.best_step = 0
-        self.best_value: float | None = None
-        self.best_index = -1
-        self.rows: list[list[float]] = []
 
     def _generator(self, weights: torch.Generator) -> torch.Generator:
         """For training: on the device; of several processes each has another."""

@@ -134,6 +134,13 @@ def test_one_diverges_in_a_validation_and_all_stop(two: Two) -> None:
     assert "NaN" in two.seen[1]["diverged in validation"]
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the process without a device has one")
+def test_one_cannot_begin_and_the_first_says_why(two: Two) -> None:
+    first, second = (seen["failed to begin"] for seen in two.seen)
+    assert "training.device" in second
+    assert first == f"teacher: another process cannot begin: {second}"
+
+
 def test_bytes_go_back_and_forth(two: Two) -> None:
     assert two.seen[0]["bytes"] == ["from 0", ["x", "xx"]]
     assert two.seen[1]["bytes"] == ["from 0", []]

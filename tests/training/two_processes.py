@@ -112,6 +112,7 @@ def main(folder: Path) -> None:
     seen["resumed"] = resumed(folder, processes)
     seen["diverged"] = diverged(processes)
     seen["diverged in validation"] = diverged_in_validation(processes)
+    seen["failed to begin"] = failed_to_begin(processes)
     seen["bytes"] = [
         processes.from_first(b"from 0" if processes.leads else b"").decode(),
         [c.decode() for c in processes.to_first(b"x" * (processes.rank + 1))],
@@ -165,6 +166,18 @@ def diverged_in_validation(processes: Processes) -> str:
         run.objective.__dict__["_negatives"] = _negatives_that_fail(run)
     try:
         run.advance()
+    except NaetriggerError as error:
+        return str(error)
+    return "nothing"
+
+
+def failed_to_begin(processes: Processes) -> str:
+    """What is raised where one process alone cannot begin."""
+    objective = OBJECTIVES["wnae"]
+    device = "cuda" if processes.rank == 1 else "cpu"
+    settings = settings_of(objective).model_copy(update={"device": device})
+    try:
+        Run("teacher", settings, objective, data_of(objective), processes)
     except NaetriggerError as error:
         return str(error)
     return "nothing"
