@@ -113,7 +113,7 @@ def test_an_unknown_objective_and_a_mistake_in_the_recipe_are_still_found() -> N
 
 
 def test_the_recipe_of_digits_has_the_score_of_its_teacher_and_few_weights() -> None:
-    """Regressed by 32 units, the score of digits lost its order; 9200 weights compile for minutes."""
+    """Regressed by 32 units, the score lost its order; 9200 weights take minutes to compile."""
     recipe = load_recipe("digits")
     assert recipe.student.mode == "quantize"
     widths = [64, *recipe.model.hidden, recipe.model.latent]
