@@ -95,7 +95,7 @@ def test_hardware_values_that_are_none_are_refused(tmp_path, value):
     bad = some(10, units=("hw", "hw"))
     bad.values[7, 1] = value
     with (
-        pytest.raises(InputError, match="'y' is in hardware units|from -1934 to 40000"),
+        pytest.raises(InputError, match=r"'y' is in hardware units|from -1934 to 40000"),
         event_writer(tmp_path / "a.h5") as writer,
     ):
         writer.append(bad)
