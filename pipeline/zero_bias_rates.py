@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,13 +123,16 @@ def measure_rates(
     }
     default = "naetrigger simulation" if said.get("generator") else "naetrigger"
     label = recipe.validation.label or default
-    style = Style(recipe.validation.plot_style, label, process)
+    _write(folder, document, Style(recipe.validation.plot_style, label, process))
+    return {"folder": str(folder), **document}
+
+
+def _write(folder: Path, document: Mapping[str, Any], style: Style) -> None:
     try:
         write_atomically(folder / DOCUMENT, json.dumps(document, indent=1) + "\n")
         write_atomically(folder / FIGURE, rates_figure(document, style) + "\n")
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
-    return {"folder": str(folder), **document}
 
 
 def _folder(root: Path, out: Path | None) -> Path:
