@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from naetrigger.validation.efficiency import roc, scored
 
 DASHED = "NAE"
+DASHES = ("-.", "--", (0, (7, 2)))  # in turn: their colours are near each other
 
 
 def draw(
@@ -27,15 +29,23 @@ def draw(
     efficiency = np.linspace(0.02, 1, 200)
     for ax, direction in zip(axes, directions, strict=True):
         ax.plot(efficiency, 1 / efficiency, ":", color="grey", label="chance")
+        dashes = itertools.cycle(DASHES)
         for name, colour in zip(systems, _colours(len(systems)), strict=True):
+            style = next(dashes) if name.startswith(DASHED) else "-"
             path = out / f"{stem(direction, name, seed)}.npz"
             if not path.exists():
                 continue
             with np.load(path) as kept:
                 curve = roc(scored(kept["background"]), scored(kept["signal"]))
             at = np.interp(efficiency, curve.signal_efficiency, curve.background_efficiency)
-            style = "--" if name.startswith(DASHED) else "-"
-            ax.plot(efficiency, 1 / np.maximum(at, 1e-4), style, color=colour, label=name, lw=1)
+            ax.plot(
+                efficiency,
+                1 / np.maximum(at, 1e-4),
+                linestyle=style,
+                color=colour,
+                label=name,
+                lw=1,
+            )
         ax.set(title=direction, xlabel="signal efficiency", yscale="log")
     axes[0].set_ylabel("1 / background efficiency")
     axes[-1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
