@@ -124,6 +124,8 @@ def _result(node: Node, sources: list[Node], dtype: type[np.floating]) -> Result
             return lambda x: _times(x[0] * x[0], square)
         case "abs":
             return lambda x: _times(np.abs(x[0]), factors[0])
+        case "above":
+            return _above(node, dtype)
         case _:
             raise InputError(f"network: {node.name}: unknown op '{node.op}'")
 
@@ -143,6 +145,12 @@ def _dense(node: Node, shift: int, dtype: type[np.floating]) -> Result:
         return total
 
     return result
+
+
+def _above(node: Node, dtype: type[np.floating]) -> Result:
+    assert node.weights is not None
+    thresholds = node.weights.astype(np.float64)
+    return lambda x: (x[0] >= thresholds).astype(dtype)
 
 
 def _weighted_sum(node: Node, size: int, shift: int, dtype: type[np.floating]) -> Result:

@@ -16,6 +16,7 @@ sub        ``a - b``                                               a, b of one s
 square     ``x * x``                                               x
 abs        ``|x|``                                                 x
 sum        ``sum_i weights_i x_i`` (no weights: all ones)          x (n) -> (1)
+above      1 where ``x >= weights``, else 0                        x (1) -> (n_out)
 =========  ======================================================  ============================
 """
 
@@ -45,7 +46,7 @@ class Node:
 
     size : number of values on the edge
     type : their format
-    weights : mantissas, (n_in, n_out) for dense, (n_in,) or None for sum
+    weights : mantissas, (n_in, n_out) for dense, (n_in,) or None for sum, (n_out,) for above
     bias : mantissas, (n_out,), or None
     """
 
@@ -86,12 +87,18 @@ class FixedPointNetwork:
     output : name of the node that is the score, of size 1
     score_scale : score as float = score_scale * score as integer mantissa
     about : names and provenance (input spec, columns, score), strings only
+    decision : name of the node 'above' that compares the score with the thresholds of the
+        trigger, one bit a working point; None: the network decides nothing
+    wraps : formats that wrap may overflow, as they do in the model it was imported from; without,
+        bounds() refuses a format that could
     """
 
     nodes: tuple[Node, ...]
     output: str
     score_scale: float
     about: Mapping[str, str] = field(default_factory=dict)
+    decision: str | None = None
+    wraps: bool = False
 
     def __post_init__(self) -> None:
         problems = ill_formed(self)
@@ -114,13 +121,22 @@ class FixedPointNetwork:
         return self[self.output].type
 
     @property
+    def thresholds(self) -> tuple[int, ...]:
+        """Score mantissas from which on each bit of the decision fires; empty without one."""
+        if self.decision is None:
+            return ()
+        weights = self[self.decision].weights
+        assert weights is not None
+        return tuple(weights.tolist())
+
+    @property
     def multiplications(self) -> int:
         """Weights that are neither zero nor a power of two, plus squares."""
         products = 0
         for node in self.nodes:
             if node.op == "square":
                 products += node.size
-            elif node.weights is not None:
+            elif node.weights is not None and node.op != "above":
                 magnitude = np.abs(node.weights)
                 products += int(np.count_nonzero(magnitude & (magnitude - 1)))
         return products
@@ -170,6 +186,11 @@ class FixedPointNetwork:
         ]
         return np.concatenate(parts)
 
+    def decisions(self, inputs: Integers) -> Integers:
+        """Bits of the decision, 0 or 1, shape (N, K), for input mantissas of shape (N, F)."""
+        thresholds = np.array(self.thresholds, np.int64)
+        return (self.scores(inputs)[:, None] >= thresholds).astype(np.int64)
+
     def saturation(self, inputs: Integers) -> dict[str, float]:
         """Fraction of events with at least one saturated or wrapped value, for each edge."""
         edges = self.trace(inputs)
@@ -179,10 +200,13 @@ class FixedPointNetwork:
             fractions[node.name] = float(beyond.any(axis=1).mean())
         return fractions
 
-    def bounds(self) -> dict[str, Bounds]:
-        """Interval proof for every node; raises InputError naming what cannot be proved."""
+    def bounds(self, *, wraps: bool | None = None) -> dict[str, Bounds]:
+        """Interval proof for every node; raises InputError naming what cannot be proved.
+
+        wraps : whether a format may overflow and wrap; None: as the network says
+        """
         proved, wrapping = self._proof
-        if wrapping:
+        if wrapping and not (self.wraps if wraps is None else wraps):
             raise InputError("network: " + "; ".join(wrapping))
         return dict(proved)
 
@@ -248,6 +272,9 @@ def _exact(node: Node, values: list[Integers], fractions: list[int]) -> tuple[In
                 return x.sum(axis=1, keepdims=True), fraction
             assert node.weight_type is not None
             return (x @ node.weights)[:, None], fraction + node.weight_type.fraction
+        case "above":
+            assert node.weights is not None
+            return (x >= node.weights).astype(np.int64), 0
         case _:
             raise InputError(f"network: {node.name}: unknown op '{node.op}'")
 
@@ -301,6 +328,13 @@ def _bounds(
             crosses = [a <= 0 <= b for a, b in zip(low, high, strict=True)]
             low = [0 if c else e[0] for c, e in zip(crosses, ends, strict=True)]
             high = [e[1] for e in ends]
+        case "above":
+            assert node.weights is not None
+            low, high = (
+                [int(end[0] >= threshold) for threshold in node.weights.tolist()]
+                for end in (low, high)
+            )
+            fraction = 0
         case _:  # cast
             pass
     return _bounds_of(node, low, high, fraction, min(*low, 0), max(*high, 0))

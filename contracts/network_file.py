@@ -20,7 +20,9 @@ from naetrigger.contracts.fixed_point import Fixed, Integers, parse_fixed
 from naetrigger.contracts.network import FixedPointNetwork, Node
 
 FORMAT = "naetrigger-network"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)  # version 1 has no decision
+"""Versions that load_network takes."""
 
 
 def save_network(network: FixedPointNetwork, folder: Path) -> None:
@@ -42,8 +44,10 @@ def save_network(network: FixedPointNetwork, folder: Path) -> None:
         "format": FORMAT,
         "version": VERSION,
         "output": network.output,
+        "decision": network.decision,
         "score_scale": network.score_scale,
         "about": dict(network.about),
+        **({"wraps": True} if network.wraps else {}),
         "nodes": nodes,
     }
     arrays = {
@@ -61,9 +65,10 @@ def load_network(folder: Path) -> FixedPointNetwork:
     path = folder / "network.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT or document["version"] != VERSION:
+        if document["format"] != FORMAT or document["version"] not in READABLE:
+            known = " or ".join(map(str, READABLE))
             raise InputError(
-                f"{path}: expected {FORMAT} version {VERSION}, got {document['format']} "
+                f"{path}: expected {FORMAT} version {known}, got {document['format']} "
                 f"version {document['version']}"
             )
         with np.load(folder / "network.npz", allow_pickle=False) as arrays:
@@ -73,6 +78,8 @@ def load_network(folder: Path) -> FixedPointNetwork:
             output=str(document["output"]),
             score_scale=float(document["score_scale"]),
             about={str(k): str(v) for k, v in document["about"].items()},
+            wraps=bool(document.get("wraps", False)),
+            decision=_optional_name(document.get("decision")),
         )
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
@@ -87,6 +94,10 @@ def load_network(folder: Path) -> FixedPointNetwork:
         OverflowError,
     ) as error:
         raise InputError(f"{folder}: not a readable network ({error!r})") from error
+
+
+def _optional_name(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _read_node(entry: Mapping[str, Any], arrays: Mapping[str, Any]) -> Node:

@@ -21,6 +21,7 @@ OPERANDS = {
     "square": 1,
     "abs": 1,
     "sum": 1,
+    "above": 1,
 }
 MAX_SIZE = 65536
 
@@ -29,6 +30,7 @@ def ill_formed(network: FixedPointNetwork) -> list[str]:
     """Everything that is wrong with a network, a sentence each; empty if it can be computed."""
     problems: list[str] = []
     sizes: dict[str, int] = {}
+    fractions: dict[str, int] = {}
     if not network.nodes or network.nodes[0].op != "input":
         return ["the first node must be the input"]
     for index, node in enumerate(network.nodes):
@@ -48,12 +50,27 @@ def ill_formed(network: FixedPointNetwork) -> list[str]:
             problems.append(f"{where}: input {', '.join(missing)} does not come before it")
             continue
         problems.extend(f"{where}: {text}" for text in _node_problems(node, sizes))
-        sizes[node.name] = node.size
+        thresholds = node.weight_type if node.op == "above" else None
+        if thresholds is not None and thresholds.fraction != fractions[node.inputs[0]]:
+            problems.append(f"{where}: thresholds must have the fraction bits of its input")
+        sizes[node.name], fractions[node.name] = node.size, node.type.fraction
     if not (math.isfinite(network.score_scale) and network.score_scale > 0):
         problems.append(f"score_scale must be positive and finite, got {network.score_scale}")
     if sizes.get(network.output) != 1:
         problems.append(f"the output '{network.output}' must be a node of size 1")
-    return problems
+    return problems + _decision_problems(network)
+
+
+def _decision_problems(network: FixedPointNetwork) -> list[str]:
+    if network.decision is None:
+        return []
+    found = [node for node in network.nodes if node.name == network.decision]
+    if not found or found[0].op != "above" or found[0].inputs != (network.output,):
+        return [
+            f"the decision '{network.decision}' must be a node 'above' of the output "
+            f"'{network.output}'"
+        ]
+    return []
 
 
 def _node_problems(node: Node, sizes: Mapping[str, int]) -> list[str]:
@@ -61,7 +78,7 @@ def _node_problems(node: Node, sizes: Mapping[str, int]) -> list[str]:
     operands = [sizes[name] for name in node.inputs]
     if not 1 <= node.size <= MAX_SIZE:
         problems.append(f"size must be 1 to {MAX_SIZE}, got {node.size}")
-    if node.weights is not None and node.op not in ("dense", "sum"):
+    if node.weights is not None and node.op not in ("dense", "sum", "above"):
         problems.append(f"{node.op} takes no weights")
     if node.bias is not None and node.op != "dense":
         problems.append(f"{node.op} takes no bias")
@@ -75,6 +92,13 @@ def _node_problems(node: Node, sizes: Mapping[str, int]) -> list[str]:
             problems.append("a sum has size 1")
         if node.weights is not None and node.weights.shape != (operands[0],):
             problems.append(f"weights must have shape ({operands[0]},)")
+    elif node.op == "above":
+        if operands[0] != 1:
+            problems.append(f"above compares one value, not {operands[0]}")
+        if node.weights is None or node.weights.shape != (node.size,):
+            problems.append(f"weights, the thresholds, must have shape ({node.size},)")
+        if (node.type.signed, node.type.width, node.type.integer) != (False, 1, 1):
+            problems.append(f"above gives bits, ufixed<1,1>, not {node.type}")
     elif any(size != node.size for size in operands):
         problems.append(f"size {node.size} does not fit its inputs' {operands}")
     for name, values, kind in (
