@@ -64,7 +64,7 @@ def write_qonnx(
 
 def needed_dtype(network: FixedPointNetwork) -> np.dtype[Any]:
     """float32 or float64, whichever holds every intermediate exactly; InputError if neither."""
-    proved = network.bounds()
+    proved = network.bounds(wraps=False)
     bits = {node.name: _needed_bits(node, proved[node.name]) for node in network.nodes}
     worst = max(bits, key=lambda name: bits[name])
     reach = max(abs(bound.fraction) + bits[name] for name, bound in proved.items())
@@ -105,7 +105,7 @@ def _properties(
 
 def _build(network: FixedPointNetwork, form: _Form) -> GraphBuilder:
     """The graph of the network, each edge as tensor ``edge_NAME``."""
-    proved = network.bounds()
+    proved = network.bounds(wraps=False)
     graph = GraphBuilder(network.input.size, needed_dtype(network))
     edges = {network.input.name: form.cast(graph, network.input, INPUTS)}
     sizes = {node.name: node.size for node in network.nodes}
