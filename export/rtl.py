@@ -2,6 +2,7 @@
 
     write_rtl(network, folder, board, settings)   projects, emulator, estimates
     RtlModel(folder).scores(mantissas)            scores, from alkaid's saved logic
+    RtlModel(folder).decisions(mantissas)         the bits of the trigger's decision
     read_estimate(folder)                         cycles, LUT, FF as estimated
 
 alkaid (successor of da4ml, LGPL-3) turns the network into adders, shifts and tables, without
@@ -15,7 +16,7 @@ import json
 import logging
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from naetrigger.contracts.errors import InputError, MissingExtra
 from naetrigger.contracts.fixed_point import (
     MAX_WIDTH,
     Fixed,
+    Floats,
     Integers,
     Overflow,
     Rounding,
@@ -47,6 +49,7 @@ ROUNDINGS = (Rounding.TRN, Rounding.RND, Rounding.RND_CONV)
 OVERFLOWS = (Overflow.WRAP, Overflow.SAT, Overflow.SAT_SYM)
 DOUBLE_BITS = 53  # the emulator takes and gives doubles
 _UNREADABLE = (OSError, TypeError, ValueError, AssertionError, RuntimeError, struct.error)
+HARDWARE = (1, 1, -1)  # alkaid's adder size, carry size, and no limit on latency
 TABLE_BITS = 12  # a table of 2**12 squares is already larger than any multiplier
 
 
@@ -154,6 +157,9 @@ class RtlModel:
             self.features = int(record["input"]["size"])
             self.input_type = parse_fixed(record["input"]["type"])
             self.score_type = parse_fixed(record["score"]["type"])
+            decision = record.get("decision") or {"thresholds": [], "registers": False}
+            self.thresholds = tuple(int(level) for level in decision["thresholds"])
+            self.registers = bool(decision["registers"])
             self._logic = _combinational_logic().load(folder / LOGIC)
         except (LookupError, *_UNREADABLE) as error:
             raise InputError(f"{folder}: not a readable RTL project ({error!r})") from error
@@ -161,19 +167,43 @@ class RtlModel:
 
     def scores(self, mantissas: Integers, threads: int = 1) -> Integers:
         """Score mantissas, shape (N,), for input mantissas of shape (N, F)."""
+        outputs = self._outputs(mantissas, self.thresholds, threads)
+        words: Integers = np.ldexp(outputs[:, 0], self.score_type.fraction).astype(np.int64)
+        return words
+
+    def decisions(
+        self, mantissas: Integers, thresholds: Sequence[int] | None = None, threads: int = 1
+    ) -> Integers:
+        """Bits of the decision, shape (N, K), for input mantissas of shape (N, F).
+
+        thresholds : what the registers hold; default those that the network was written with
+        """
+        if thresholds is not None and not self.registers:
+            raise InputError("rtl: the thresholds are constants; write it with decision.registers")
+        levels = self.thresholds if thresholds is None else tuple(thresholds)
+        if len(levels) != len(self.thresholds):
+            raise InputError(f"rtl: {len(self.thresholds)} thresholds, not {len(levels)}")
+        bits: Integers = self._outputs(mantissas, levels, threads)[:, 1:].astype(np.int64)
+        return bits
+
+    def _outputs(self, mantissas: Integers, thresholds: Sequence[int], threads: int) -> Floats:
+        """The score and the bits of the decision as numbers, shape (N, 1 + K)."""
         if np.asarray(mantissas).dtype.kind not in "iu":
             raise InputError("rtl: inputs must be integer mantissas")
         mantissas = np.asarray(mantissas, dtype=np.int64)
         if mantissas.ndim != 2 or mantissas.shape[1] != self.features:
             raise InputError(f"rtl: inputs must have shape (N, {self.features}): {mantissas.shape}")
         if len(mantissas) == 0:
-            return np.zeros(0, np.int64)
+            return np.zeros((0, 1 + len(self.thresholds)))
+        words = self.input_type.real(mantissas)
+        if self.registers:
+            levels = self.score_type.real(np.array(thresholds, np.int64))
+            words = np.hstack([words, np.tile(levels, (len(words), 1))])
         try:
-            scores = self._logic.predict(self.input_type.real(mantissas), n_threads=threads)
+            outputs: Floats = self._logic.predict(words, n_threads=threads)
         except (LookupError, *_UNREADABLE) as error:
             raise InputError(f"{self._path}: is no working logic ({error})") from error
-        words: Integers = np.ldexp(scores[:, 0], self.score_type.fraction).astype(np.int64)
-        return words
+        return outputs
 
 
 def read_estimate(folder: Path) -> RtlEstimate:
@@ -190,7 +220,7 @@ def _best_design(
     """The design asked for, or the better one where that is left open."""
     designs = []
     for choice in _choices(network, settings.square):
-        logic = _trace(network, choice)
+        logic = _trace(network, choice, settings.decision.registers)
         model = _rtl_model(logic, project / "unwritten", board, settings, "verilog")
         designs.append(_Design(choice, logic, model))
         log.info("rtl: square by %s: %s, %s cycles", choice, logic, model.latency)
@@ -231,24 +261,60 @@ class _TableTooLarge(InputError):
     """A square has too many arguments for a table."""
 
 
-def _trace(network: FixedPointNetwork, square: Square) -> Any:
-    """alkaid's logic of the network."""
+def _trace(network: FixedPointNetwork, square: Square, registers: bool = False) -> Any:
+    """alkaid's logic of the network: the score, then the bits of its decision.
+
+    registers : the thresholds are words that come in after the inputs
+    """
     try:
         from alkaid.trace import FVArray, trace
-        from alkaid.trace.fixed_variable import FVariable
     except ImportError as error:
         raise MissingExtra("alkaid", "export") from error
     first = network.input
-    keep, integer, fraction = first.type.kif
-    words = [
-        FVariable.from_kif(keep, integer, fraction, hwconf=(1, 1, -1)) for _ in range(first.size)
-    ]
-    inputs = FVArray(np.array(words, dtype=object), hwconf=(1, 1, -1))
+    inputs = _words(first.type, first.size)
+    thresholds = _words(network.score_type, len(network.thresholds) if registers else 0)
     edges: dict[str, Any] = {first.name: inputs}
     for node in network.nodes[1:]:
-        exact = _exact(node, [edges[name] for name in node.inputs], square)
-        edges[node.name] = _cast(exact, node.type)
-    return trace(inputs, edges[network.output], keep_dead_inputs=True)
+        values = [edges[name] for name in node.inputs]
+        if node.op == "above":
+            levels = thresholds if registers and node.name == network.decision else None
+            edges[node.name] = _fires(node, values[0][0], levels)
+        else:
+            edges[node.name] = _cast(_exact(node, values, square), node.type)
+    results = [edges[network.output]]
+    if network.decision is not None:
+        results.append(edges[network.decision])
+    words = FVArray(np.concatenate([inputs, thresholds]), hwconf=HARDWARE)
+    outputs = FVArray(np.concatenate(results), hwconf=HARDWARE)
+    return trace(words, outputs, keep_dead_inputs=True)
+
+
+def _words(kind: Fixed, size: int) -> Any:
+    """So many input words of a format."""
+    from alkaid.trace import FVArray
+    from alkaid.trace.fixed_variable import FVariable
+
+    keep, integer, fraction = kind.kif
+    words = [FVariable.from_kif(keep, integer, fraction, hwconf=HARDWARE) for _ in range(size)]
+    return FVArray(np.array(words, dtype=object), hwconf=HARDWARE)
+
+
+def _fires(node: Node, score: Any, registers: Any | None) -> Any:
+    """One bit a threshold: the sign of score - threshold, inverted."""
+    from alkaid.trace import FVArray
+    from alkaid.trace.fixed_variable import FVariable
+
+    assert node.weights is not None
+    assert node.weight_type is not None
+    levels = node.weight_type.real(node.weights) if registers is None else registers
+    bits = []
+    for level in levels:
+        above = score - level
+        if above.low >= 0 or above.high < 0:  # decided for all scores
+            bits.append(FVariable.from_const(float(above.low >= 0), hwconf=HARDWARE))
+        else:
+            bits.append(~above.is_negative())
+    return FVArray(np.array(bits, dtype=object), hwconf=HARDWARE)
 
 
 def _exact(node: Node, values: list[Any], square: Square) -> Any:
@@ -369,6 +435,8 @@ def _write_record(
     estimate: RtlEstimate,
 ) -> None:
     """rtl.json: ports, clock and estimates."""
+    inputs = [_format_of(kif) for kif in np.transpose(design.logic.inp_kifs).tolist()]
+    score, *bits = [_format_of(kif) for kif in np.transpose(design.logic.out_kifs).tolist()]
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -379,9 +447,17 @@ def _write_record(
         "languages": list(settings.languages),
         "input": {"size": network.input.size, "type": str(network.input.type)},
         "score": {"type": str(network.score_type), "scale": network.score_scale},
+        "decision": {
+            "thresholds": list(network.thresholds),
+            "registers": settings.decision.registers,
+        }
+        if network.decision
+        else None,
         "ports": {
-            "inputs": [_format_of(kif) for kif in np.transpose(design.logic.inp_kifs).tolist()],
-            "score": _format_of(np.transpose(design.logic.out_kifs).tolist()[0]),
+            "inputs": inputs[: network.input.size],
+            "thresholds": inputs[network.input.size :],
+            "score": score,
+            "decision": bits,
         },
         "estimate": asdict(estimate),
     }
