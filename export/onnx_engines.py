@@ -20,7 +20,7 @@ import numpy as np
 
 from naetrigger.contracts.errors import InputError, MissingExtra
 from naetrigger.contracts.fixed_point import Fixed, Floats, Integers, parse_fixed
-from naetrigger.export.onnx_graph import BATCH, INPUTS, IR_VERSION, SCORE
+from naetrigger.export.onnx_graph import BATCH, DECISION, INPUTS, IR_VERSION, SCORE
 
 CHUNK = 65536
 THREADS = 1
@@ -63,6 +63,12 @@ class QcdqModel:
         """Score mantissas, shape (N,)."""
         return _mantissas(self._model.scores(inputs), self.score_type)
 
+    def decisions(self, inputs: Floats) -> Integers:
+        """Bits of the decision, shape (N, K); InputError for a file that decides nothing."""
+        if DECISION not in self._model.names:
+            raise InputError(f"{self._model.path}: has no output '{DECISION}'")
+        return self._model.run(inputs)[DECISION].astype(np.int64)
+
     def trace(self, inputs: Floats) -> dict[str, Integers]:
         """Mantissas on every edge, by the network's node names."""
         import onnx
@@ -95,6 +101,13 @@ class QonnxModel:
         """Score mantissas, shape (N,)."""
         parts = [context[SCORE][:, 0] for context in self._contexts(inputs)]
         return _mantissas(np.concatenate(parts), self.score_type)
+
+    def decisions(self, inputs: Floats) -> Integers:
+        """Bits of the decision, shape (N, K); InputError for a file that decides nothing."""
+        if DECISION not in [output.name for output in self._model.graph.output]:
+            raise InputError(f"the QONNX file has no output '{DECISION}'")
+        parts = [context[DECISION] for context in self._contexts(inputs)]
+        return np.concatenate(parts).astype(np.int64)
 
     def trace(self, inputs: Floats) -> dict[str, Integers]:
         """Mantissas on every edge, by the network's node names."""

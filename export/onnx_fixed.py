@@ -7,7 +7,8 @@ Both carry fixed-point numbers in floats and are exact: every intermediate is pr
 bits, and the graph is float32; or 53 bits, and it is float64; else it is refused by the edge's
 name. (The qonnx package lets no Quant node give more than float32, so there a rounded edge has at
 most 24 bits.) The first node quantizes the inputs. Output ``score`` (N, 1) is the score's real
-value, ``mantissa * lsb``; the float score is the property ``score_scale`` times it.
+value, ``mantissa * lsb``; the float score is the property ``score_scale`` times it. Output
+``decision`` (N, K), of networks that decide, is 1 where the score reaches a threshold, else 0.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.exact_floats import FLOAT32_BITS, FLOAT64_BITS
 from naetrigger.contracts.fixed_point import Fixed, Floats, Overflow, Rounding
 from naetrigger.contracts.network import Bounds, FixedPointNetwork, Node
-from naetrigger.export.onnx_graph import INPUTS, SCORE, GraphBuilder, properties_of
+from naetrigger.export.onnx_graph import DECISION, INPUTS, SCORE, GraphBuilder, properties_of
 from naetrigger.firmware_configs.input_spec import InputSpec
 
 QCDQ_OPSET = 21  # the first whose QuantizeLinear knows 16 bits
@@ -99,6 +100,7 @@ def _properties(
         "score_type": str(score),
         "score_scale": network.score_scale / score.lsb,
         "edges": {node.name: str(node.type) for node in network.nodes},
+        **({"thresholds": [t * score.lsb for t in network.thresholds]} if network.decision else {}),
         **({} if threshold is None else {"threshold": threshold * score.lsb}),
     }
 
@@ -111,13 +113,29 @@ def _build(network: FixedPointNetwork, form: _Form) -> GraphBuilder:
     sizes = {node.name: node.size for node in network.nodes}
     for node in network.nodes[1:]:
         values = [edges[name] for name in node.inputs]
+        if node.op == "above":
+            edges[node.name] = _above(graph, node, values[0])
+            continue
         exact = _exact(graph, node, values, sizes[node.inputs[0]], form)
         if node.type.width > 16 and _lossless(node, proved[node.name]):
             edges[node.name] = graph.add("Identity", [exact], f"edge_{node.name}", node.size)
         else:
             edges[node.name] = form.cast(graph, node, exact)
     graph.output(SCORE, edges[network.output], 1)
+    if network.decision is not None:
+        graph.output(DECISION, edges[network.decision], network[network.decision].size)
     return graph
+
+
+def _above(graph: GraphBuilder, node: Node, score: str) -> str:
+    """1 where the score reaches each threshold, else 0; no format to cast into."""
+    assert node.weights is not None
+    assert node.weight_type is not None
+    levels = graph.constant(f"{node.name}_thresholds", node.weight_type.real(node.weights)[None])
+    fires = graph.add(
+        "GreaterOrEqual", [score, levels], f"{node.name}_fires", node.size, kind=graph.boolean
+    )
+    return graph.add("Cast", [fires], f"edge_{node.name}", node.size, to=graph.kind)
 
 
 def _lossless(node: Node, bounds: Bounds) -> bool:

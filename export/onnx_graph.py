@@ -21,7 +21,7 @@ from naetrigger.contracts.errors import MissingExtra
 from naetrigger.contracts.version import __version__
 from naetrigger.firmware_configs.input_spec import InputSpec
 
-INPUTS, SCORE = "inputs", "score"
+INPUTS, SCORE, DECISION = "inputs", "score", "decision"
 IR_VERSION = 10  # the newest that onnxruntime 1.20 and hls4ml both read
 BATCH = "N"
 
