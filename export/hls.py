@@ -25,11 +25,16 @@ from typing import Any
 import numpy as np
 
 from naetrigger.contracts.errors import InputError, MissingExtra
+from naetrigger.contracts.exact_floats import FLOAT32_BITS
 from naetrigger.contracts.fixed_point import Fixed, Integers
 from naetrigger.contracts.network import Bounds, FixedPointNetwork, Node
+from naetrigger.export.hls_backends import BACKENDS, BackendKind, part_for, why_not_emulated
+from naetrigger.export.hls_choices import check_layers, check_reuse, layer_config
+from naetrigger.export.hls_emulation import Emulated, emulation_source
 from naetrigger.export.hls_library import FORMAT, NAME, VERSION, HlsLibrary, compile_library
+from naetrigger.export.hls_project import settle, write_bench
 from naetrigger.export.licenses import copy_license
-from naetrigger.export.settings import FirmwareSettings
+from naetrigger.export.settings import FirmwareSettings, HlsBackend
 from naetrigger.firmware_configs.board import Board
 
 __all__ = ["HlsLibrary", "compile_library", "write_hls"]
@@ -37,7 +42,6 @@ __all__ = ["HlsLibrary", "compile_library", "write_hls"]
 log = logging.getLogger(__name__)
 
 DOUBLE_BITS = 53
-STAMP = "emulation"
 ONE = Fixed(False, 1, 1)
 
 
@@ -48,21 +52,47 @@ def write_hls(
     settings: FirmwareSettings,
     vectors: Integers,
     *,
+    backend: HlsBackend | None = None,
     trace: bool = True,
 ) -> None:
     """Write the project of `network` into the new folder `folder`.
 
     vectors : input mantissas of the test bench, shape (N, F); the scores it expects are the
         network's own
+    backend : None: settings.hls_backend
     trace : let every layer show its output outside synthesis, so that a disagreement can be
         traced to its layer
     """
+    kind = BACKENDS[backend or settings.hls_backend]
     bounds = network.bounds()
+    _check(network, kind, settings)
+    if folder.exists():
+        raise InputError(f"{folder}: is there already; an HLS project is written into a new folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    names = _layer_names(network)
+    trace = trace and (kind.streams_trace or settings.hls_io == "io_parallel")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
+        project = Path(work) / "project"
+        graph = _graph(network, bounds, names, project, kind, board, settings, trace)
+        settle(project, kind, settings.project, graph.config.get_config_value("Stamp"))
+        _write_record(network, names, graph, project, kind, board, settings)
+        write_bench(network, project, kind, settings.project, vectors)
+        if kind.lacking is None:
+            source = emulation_source(_emulated(graph, kind, settings, network.input.size))
+            (project / "emulation.cpp").write_text(source, encoding="utf-8")
+        copy_license("hls4ml", project)
+        project.rename(folder)
+
+
+def _check(network: FixedPointNetwork, kind: BackendKind, settings: FirmwareSettings) -> None:
+    """InputError, before anything is written, for what the back end or the emulation cannot do."""
+    check_layers(network, kind, settings)
+    bits = FLOAT32_BITS if kind.name == "VivadoAccelerator" else DOUBLE_BITS
     for node in (network.input, network[network.output]):
-        if node.type.width > DOUBLE_BITS:
+        if node.type.width > bits:
             raise InputError(
-                f"hls: {node.name}: {node.type} is wider than the {DOUBLE_BITS} bits that the "
-                "emulation passes; narrow it"
+                f"hls: {node.name}: {node.type} is wider than the {bits} bits that "
+                f"the emulation passes ({kind.name}); narrow it"
             )
     for node in network.nodes:
         for constants in (node.weights, node.bias):
@@ -71,19 +101,18 @@ def write_hls(
                     f"hls: {node.name}: hls4ml takes weights and biases as floats of {DOUBLE_BITS} "
                     "bits; narrow them"
                 )
-    if folder.exists():
-        raise InputError(f"{folder}: is there already; an HLS project is written into a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    names = _layer_names(network)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
-        project = Path(work) / "project"
-        graph = _graph(network, bounds, names, project, board, settings, trace)
-        _settle(project, settings, graph.config.get_config_value("Stamp"))
-        _write_record(network, names, graph, project, board, settings)
-        _write_test_bench(network, project, vectors)
-        (project / "emulation.cpp").write_text(_emulation_source(network, settings.project, trace))
-        copy_license("hls4ml", project)
-        project.rename(folder)
+
+
+def _emulated(graph: Any, kind: BackendKind, settings: FirmwareSettings, n_in: int) -> Emulated:
+    return Emulated(
+        project=settings.project,
+        backend=kind.name,
+        streams=settings.hls_io == "io_stream",
+        namespace=f"naetrigger_{settings.project}" if kind.namespaced else None,
+        n_in=n_in,
+        x=graph.get_input_variables()[0].name,
+        y=graph.get_output_variables()[0].name,
+    )
 
 
 def _graph(
@@ -91,6 +120,7 @@ def _graph(
     bounds: Mapping[str, Bounds],
     names: Mapping[str, str],
     project: Path,
+    kind: BackendKind,
     board: Board,
     settings: FirmwareSettings,
     trace: bool,
@@ -99,29 +129,22 @@ def _graph(
     with _without_keras(), _captured():
         try:
             from hls4ml.model.graph import ModelGraph
-            from hls4ml.utils.config import create_config
         except ImportError as error:
             raise MissingExtra("hls4ml", "export") from error
-        config = create_config(
-            output_dir=str(project),
-            project_name=settings.project,
-            backend=settings.hls_backend,
-            part=board.part,
-            clock_period=board.clock_ns,
-            io_type="io_parallel",
-            namespace=f"naetrigger_{settings.project}",
-            write_weights_txt=False,
-        )
+        config = _config(project, kind, board, settings)
         layers = [_layer(node, network, names) for node in network.nodes]
+        by_resource = settings.hls_strategy == "resource"
         config["HLSConfig"] = {
             "Model": {
                 "Precision": {"default": str(network.input.type)},
                 "ReuseFactor": settings.reuse_factor,
-                "Strategy": settings.hls_strategy.capitalize(),
+                "Strategy": "Resource" if by_resource else "Latency",
             },
             "LayerName": {
                 names[node.name]: {
-                    "Precision": _precision(node, bounds[node.name]),
+                    **layer_config(
+                        node, bounds[node.name], settings, _precision(node, bounds[node.name])
+                    ),
                     "Trace": trace,
                 }
                 for node in network.nodes
@@ -130,9 +153,39 @@ def _graph(
         graph = ModelGraph.from_layer_list(
             config, layers, [names[network.input.name]], [names[network.output]]
         )
+        for name, layer in settings.hls_layers.items():
+            if layer.reuse_factor:
+                check_reuse(name, layer.reuse_factor, graph.graph[names[name]], graph)
         graph.config.trace_output = trace
         graph.write()
     return graph
+
+
+def _config(
+    project: Path, kind: BackendKind, board: Board, settings: FirmwareSettings
+) -> dict[str, Any]:
+    """What hls4ml's back end asks for; the names differ from one to the next."""
+    from hls4ml.utils.config import create_config
+
+    namespace = f"naetrigger_{settings.project}" if kind.namespaced else None
+    chosen: dict[str, Any] = {"part": part_for(kind, board, settings)}
+    if kind.name == "VivadoAccelerator":
+        chosen = {"board": chosen["part"]}
+    elif kind.name == "Libero":  # else hls4ml asks `which` for it
+        chosen |= {"smarthls_path": "SmartHLS", "namespace": namespace, "write_weights_txt": False}
+    elif kind.name in ("Vitis", "Vivado"):
+        chosen |= {"namespace": namespace, "write_weights_txt": False}
+    config: dict[str, Any] = create_config(
+        output_dir=str(project),
+        project_name=settings.project,
+        backend=kind.name,
+        clock_period=board.clock_ns,
+        io_type=settings.hls_io,
+        **chosen,
+    )
+    if kind.name == "VivadoAccelerator":  # takes neither as an argument, and follows both
+        config["WriterConfig"] |= {"Namespace": namespace, "WriteWeightsTxt": False}
+    return config
 
 
 def _layer(node: Node, network: FixedPointNetwork, names: Mapping[str, str]) -> dict[str, Any]:
@@ -200,25 +253,12 @@ def _layer_names(network: FixedPointNetwork) -> dict[str, str]:
     return names | {network.input.name: port}
 
 
-def _settle(project: Path, settings: FirmwareSettings, stamp: str) -> None:
-    """Take out what differs from run to run, and what the vendor's C simulation would print."""
-    for name in ("build_lib.sh", "hls4ml_config.yml"):
-        path = project / name
-        text = path.read_text(encoding="utf-8")
-        for found in (f"'{stamp}'", stamp):  # YAML quotes one that could be a number
-            text = text.replace(found, STAMP)
-        text = text.replace(str(project), ".")
-        path.write_text(text, encoding="utf-8")
-    bench = project / f"{settings.project}_test.cpp"
-    text = bench.read_text(encoding="utf-8")
-    bench.write_text(text.replace("bool trace_enabled = true", "bool trace_enabled = false"))
-
-
 def _write_record(
     network: FixedPointNetwork,
     names: Mapping[str, str],
     graph: Any,
     project: Path,
+    kind: BackendKind,
     board: Board,
     settings: FirmwareSettings,
 ) -> None:
@@ -233,8 +273,15 @@ def _write_record(
         "format": FORMAT,
         "version": VERSION,
         "project": settings.project,
-        "backend": settings.hls_backend,
-        "part": board.part,
+        "backend": kind.name,
+        "part": part_for(kind, board, settings),
+        "io": settings.hls_io,
+        "emulation": why_not_emulated(kind) or "emulation.cpp",
+        "reuse_factor": {
+            nodes[layer.name]: layer.get_attr("reuse_factor")
+            for layer in graph.get_layers()
+            if layer.name in nodes and layer.weights
+        },
         "clock_ns": board.clock_ns,
         "input": {"size": network.input.size, "type": str(network.input.type)},
         "score": {"type": str(network.score_type), "scale": network.score_scale},
@@ -246,72 +293,6 @@ def _write_record(
     }
     text = json.dumps(document, indent=1) + "\n"
     (project / NAME).write_text(text, encoding="utf-8")
-
-
-def _write_test_bench(network: FixedPointNetwork, project: Path, vectors: Integers) -> None:
-    """tb_data/: inputs and expected scores as decimal numbers, exact."""
-    folder = project / "tb_data"
-    folder.mkdir(exist_ok=True)
-    scores = network.score_type.real(network.scores(vectors))[:, None]
-    for name, table in (
-        ("tb_input_features.dat", network.input.type.real(vectors)),
-        ("tb_output_predictions.dat", scores),
-    ):
-        lines = (" ".join(map(repr, row)) for row in table.tolist())
-        (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-def _emulation_source(network: FixedPointNetwork, project: str, trace: bool) -> str:
-    """One source file with everything: scores and traces of many events in one call."""
-    names = f"naetrigger_{project}"
-    return f"""\
-// Emulation of {project} for a host: scores, and the output of every layer, of many events.
-#include "firmware/{project}.cpp"
-#include <cstring>
-#include <map>
-#include <string>
-
-namespace nnet {{
-bool trace_enabled = false;
-std::map<std::string, void *> *trace_outputs = NULL;
-size_t trace_type_size = sizeof(double);
-}} // namespace nnet
-
-using namespace {names};
-
-static void one_event(const double *input, double *score) {{
-    input_t x[{network.input.size}];
-    result_t y[1];
-    for (int i = 0; i < {network.input.size}; i++)
-        x[i] = input_t(input[i]);
-    {names}::{project}(x, y);
-    *score = y[0].to_double();
-}}
-
-extern "C" {{
-
-// inputs: (n, {network.input.size}), scores: (n)
-void {project}_scores(const double *inputs, double *scores, size_t n) {{
-    for (size_t i = 0; i < n; i++)
-        one_event(inputs + i * {network.input.size}, scores + i);
-}}
-
-// outputs: for each of the n_layers names an array (n, sizes[layer])
-void {project}_trace(const double *inputs, double *scores, size_t n, size_t n_layers,
-                     const char **names, const size_t *sizes, double **outputs) {{
-    std::map<std::string, void *> storage;
-    nnet::trace_outputs = &storage;
-    nnet::trace_enabled = true;
-    for (size_t i = 0; i < n; i++) {{
-        for (size_t layer = 0; layer < n_layers; layer++)
-            storage[names[layer]] = outputs[layer] + i * sizes[layer];
-        one_event(inputs + i * {network.input.size}, scores + i);
-    }}
-    nnet::trace_enabled = false;
-    nnet::trace_outputs = NULL;
-}}
-}}
-"""
 
 
 @contextlib.contextmanager
@@ -329,11 +310,11 @@ def _captured() -> Iterator[None]:
 @contextlib.contextmanager
 def _without_keras() -> Iterator[None]:
     """hls4ml's writer imports keras, and with it tensorflow, only to ask whether it is there."""
-    if "keras" in sys.modules:
-        yield
-        return
-    sys.modules["keras"] = None  # type: ignore[assignment]
+    absent = [name for name in ("keras", "tensorflow") if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        del sys.modules["keras"]
+        for name in absent:
+            del sys.modules[name]

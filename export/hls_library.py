@@ -25,8 +25,17 @@ FORMAT = "naetrigger-hls"
 VERSION = 1
 NAME = "hls.json"
 LOG = "compile.log"
+SOURCE = "emulation.cpp"
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-fno-gnu-unique", "-w", "-Ifirmware/ap_types")
 TRACE_BITS = 53
+INCLUDES: dict[str, tuple[str, ...]] = {
+    "Quartus": ("-Ifirmware/ac_types",),
+    "Catapult": tuple(
+        f"-Ifirmware/{name}"
+        for name in ("ac_types/include", "ac_math/include", "ac_simutils/include", "nnet_utils")
+    ),
+}
+"""What else a back end's sources include from."""
 
 
 def compile_library(folder: Path, compiler: str = "g++") -> Path:
@@ -36,6 +45,8 @@ def compile_library(folder: Path, compiler: str = "g++") -> Path:
     to `folder`/compile.log. Raises EnvironmentProblem without a compiler or when it fails.
     """
     record = _read_record(folder)
+    if not (folder / SOURCE).exists():
+        raise EnvironmentProblem(f"{folder}: {record.get('emulation', 'has no emulation')}")
     library = _library_path(folder, record)
     if library.exists():
         return library
@@ -47,7 +58,7 @@ def compile_library(folder: Path, compiler: str = "g++") -> Path:
         )
     partial = f"{library.name}.partial"
     done = subprocess.run(
-        [found, *FLAGS, "emulation.cpp", "-o", partial],
+        [found, *_flags(record), SOURCE, "-o", partial],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -154,11 +165,15 @@ class HlsLibrary:
         return inputs
 
 
+def _flags(record: dict[str, Any]) -> tuple[str, ...]:
+    return FLAGS + INCLUDES.get(record.get("backend", ""), ())
+
+
 def _library_path(folder: Path, record: dict[str, Any]) -> Path:
     """Where the library of the sources as they are now belongs."""
-    sources = [folder / "emulation.cpp"]
+    sources = [folder / SOURCE]
     sources += sorted(path for path in (folder / "firmware").rglob("*") if path.is_file())
-    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    digest = hashlib.sha256(" ".join(_flags(record)).encode())
     for path in sources:
         if path.suffix != ".so":
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0")

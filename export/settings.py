@@ -72,7 +72,7 @@ class FirmwareSettings(Settings):
     """hls4ml back end of export/hls. All but oneAPI and Libero compile and run with g++ alone."""
     hls_backends: tuple[HlsBackend, ...] = ()
     """Further back ends, each in export/hls_NAME."""
-    hls_parts: dict[HlsBackend, str] = {}
+    hls_parts: dict[HlsBackend, str] = Field(default_factory=dict)
     """Device (for VivadoAccelerator the board) of a back end whose vendor is not the board's."""
     hls_io: Literal["io_parallel", "io_stream"] = "io_parallel"
     """All values of a layer at once, or one after the other through FIFOs."""
@@ -82,7 +82,7 @@ class FirmwareSettings(Settings):
     reuse_factor: int = Field(1, ge=1, le=4096)
     """How often hls4ml uses one multiplier for an event; the initiation interval. A layer whose
     sizes do not allow it gets the nearest that they do, as hls.json says."""
-    hls_layers: dict[str, HlsLayer] = {}
+    hls_layers: dict[str, HlsLayer] = Field(default_factory=dict)
     """Choices for single layers, by the names of network.json."""
     compiler: str = "g++"
     """C++ compiler of the HLS emulation, by name or path."""

@@ -259,14 +259,13 @@ def test_biases_that_no_float_holds_are_refused_by_name(tmp_path: Path, board: B
 def test_a_random_stamp_leaves_no_trace_quoted_or_not(tmp_path: Path, stamp: str) -> None:
     import yaml
 
-    from naetrigger.export.hls import STAMP, _settle
+    from naetrigger.export.hls_backends import BACKENDS
+    from naetrigger.export.hls_project import STAMP, settle
 
-    settings = FirmwareSettings()
     config = yaml.safe_dump({"OutputDir": str(tmp_path), "Stamp": stamp})
     (tmp_path / "hls4ml_config.yml").write_text(config, encoding="utf-8")
     (tmp_path / "build_lib.sh").write_text(f"LIB_STAMP={stamp}\n", encoding="utf-8")
-    (tmp_path / f"{settings.project}_test.cpp").write_text("", encoding="utf-8")
-    _settle(tmp_path, settings, stamp)
+    settle(tmp_path, BACKENDS["Vitis"], "score", stamp)
     text = (tmp_path / "hls4ml_config.yml").read_text(encoding="utf-8")
     assert text == f"OutputDir: .\nStamp: {STAMP}\n"
     assert (tmp_path / "build_lib.sh").read_text(encoding="utf-8") == f"LIB_STAMP={STAMP}\n"

@@ -1,0 +1,151 @@
+"""emulation.cpp: one source file through which a host runs many events of an HLS project.
+
+Two functions leave it, PROJECT_scores and PROJECT_trace, the same for every back end; between
+them and the project stands one event's call, which each back end and io type writes differently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from naetrigger.export.settings import HlsBackend
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """What the source needs to know of a project.
+
+    x, y : names of the input's and the output's variable
+    """
+
+    project: str
+    backend: HlsBackend
+    streams: bool
+    namespace: str | None
+    n_in: int
+    x: str
+    y: str
+
+
+def emulation_source(of: Emulated) -> str:
+    """The text of emulation.cpp."""
+    return _TEXT.format(
+        project=of.project,
+        n_in=of.n_in,
+        includes="".join(f'#include "firmware/{name}"\n' for name in _includes(of)),
+        before=_WEIGHTS_FOLDER if of.backend == "Catapult" else "",
+        using=f"using namespace {of.namespace};\n" if of.namespace else "",
+        event="\n".join(f"    {line}" for line in _one_event(of)),
+    )
+
+
+def _includes(of: Emulated) -> list[str]:
+    axi = [f"{of.project}_axi.cpp"] if of.backend == "VivadoAccelerator" else []
+    return [f"{of.project}.cpp", *axi]
+
+
+def _one_event(of: Emulated) -> list[str]:
+    """Statements that take `input` (doubles) through the top function to `score`."""
+    call = f"{of.namespace}::{of.project}" if of.namespace else of.project
+    to_input = f"nnet::convert_data<double, input_t, {of.n_in}>"
+    source = "const_cast<double *>(input)"
+    if of.backend == "VivadoAccelerator":  # through the wrapper that the host talks to
+        return [
+            "input_axi_t x[N_IN];",
+            "output_axi_t y[N_OUT];",
+            f"nnet::convert_data<double, input_axi_t, N_IN>({source}, x);",
+            f"{of.project}_axi(x, y);",
+            "*score = double(y[0]);",
+        ]
+    if of.backend == "Quartus":
+        from_result = "nnet::convert_data_back<result_t, double, 1>"
+        if of.streams:
+            return [
+                "stream_in<input_t> x;",
+                "stream_out<result_t> y;",
+                f"{to_input}({source}, x);",
+                f"{call}(x, y);",
+                f"{from_result}(y, score);",
+            ]
+        return [
+            "input_data x;",
+            f"{to_input}({source}, x.{of.x});",
+            f"output_data y = {call}(x);",
+            f"{from_result}(y.{of.y}, score);",
+        ]
+    from_result = "nnet::convert_data<result_t, double, 1>"
+    if of.streams:
+        channel = "ac_channel" if of.backend == "Catapult" else "hls::stream"
+        return [
+            f"{channel}<input_t> x;",
+            f"{channel}<result_t> y;",
+            f"{to_input}({source}, x);",
+            f"{call}(x, y);",
+            f"{from_result}(y, score);",
+        ]
+    return [
+        f"input_t x[{of.n_in}];",
+        "result_t y[1];",
+        f"for (int i = 0; i < {of.n_in}; i++)",
+        "    x[i] = input_t(input[i]);",
+        f"{call}(x, y);",
+        "*score = y[0].to_double();",
+    ]
+
+
+_WEIGHTS_FOLDER = """\
+#include <dlfcn.h>
+
+// Catapult's code reads its weights from text files; they lie beside this library.
+const char *get_weights_dir() {
+    static std::string folder;
+    Dl_info library;
+    if (folder.empty() && dladdr((void *)&get_weights_dir, &library)) {
+        const std::string path = library.dli_fname;
+        folder = path.substr(0, path.rfind('/') + 1) + "firmware/weights";
+    }
+    return folder.c_str();
+}
+"""
+
+_TEXT = """\
+// Emulation of {project} for a host: scores, and the output of every layer, of many events.
+{includes}#include <cstring>
+#include <map>
+#include <string>
+{before}
+namespace nnet {{
+bool trace_enabled = false;
+std::map<std::string, void *> *trace_outputs = NULL;
+size_t trace_type_size = sizeof(double);
+}} // namespace nnet
+
+{using}
+static void one_event(const double *input, double *score) {{
+{event}
+}}
+
+extern "C" {{
+
+// inputs: (n, {n_in}), scores: (n)
+void {project}_scores(const double *inputs, double *scores, size_t n) {{
+    for (size_t i = 0; i < n; i++)
+        one_event(inputs + i * {n_in}, scores + i);
+}}
+
+// outputs: for each of the n_layers names an array (n, sizes[layer])
+void {project}_trace(const double *inputs, double *scores, size_t n, size_t n_layers,
+                     const char **names, const size_t *sizes, double **outputs) {{
+    std::map<std::string, void *> storage;
+    nnet::trace_outputs = &storage;
+    nnet::trace_enabled = true;
+    for (size_t i = 0; i < n; i++) {{
+        for (size_t layer = 0; layer < n_layers; layer++)
+            storage[names[layer]] = outputs[layer] + i * sizes[layer];
+        one_event(inputs + i * {n_in}, scores + i);
+    }}
+    nnet::trace_enabled = false;
+    nnet::trace_outputs = NULL;
+}}
+}}
+"""
