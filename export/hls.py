@@ -24,15 +24,17 @@ from typing import Any
 
 import numpy as np
 
+from naetrigger.contracts.decision import without_decision
 from naetrigger.contracts.errors import InputError, MissingExtra
 from naetrigger.contracts.exact_floats import FLOAT32_BITS
 from naetrigger.contracts.fixed_point import Fixed, Integers
 from naetrigger.contracts.network import Bounds, FixedPointNetwork, Node
 from naetrigger.export.hls_backends import BACKENDS, BackendKind, part_for, why_not_emulated
 from naetrigger.export.hls_choices import check_layers, check_reuse, layer_config
+from naetrigger.export.hls_decision import comparisons_as_layers, outputs_of
 from naetrigger.export.hls_emulation import Emulated, emulation_source
 from naetrigger.export.hls_library import FORMAT, NAME, VERSION, HlsLibrary, compile_library
-from naetrigger.export.hls_project import settle, write_bench
+from naetrigger.export.hls_project import settle, writable, write_bench
 from naetrigger.export.licenses import copy_license
 from naetrigger.export.settings import FirmwareSettings, HlsBackend
 from naetrigger.firmware_configs.board import Board
@@ -64,6 +66,13 @@ def write_hls(
         traced to its layer
     """
     kind = BACKENDS[backend or settings.hls_backend]
+    if not kind.decides:
+        network = without_decision(network)
+    thresholds, outputs = network.thresholds, outputs_of(network)
+    expected = np.column_stack(
+        [network.score_type.real(network.scores(vectors)), network.decisions(vectors)]
+    )
+    network = comparisons_as_layers(network)
     bounds = network.bounds()
     _check(network, kind, settings)
     if folder.exists():
@@ -73,10 +82,11 @@ def write_hls(
     trace = trace and (kind.streams_trace or settings.hls_io == "io_parallel")
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
         project = Path(work) / "project"
-        graph = _graph(network, bounds, names, project, kind, board, settings, trace)
+        graph = _graph(network, bounds, names, project, kind, board, settings, trace, outputs)
         settle(project, kind, settings.project, graph.config.get_config_value("Stamp"))
-        _write_record(network, names, graph, project, kind, board, settings)
-        write_bench(network, project, kind, settings.project, vectors)
+        _write_record(network, names, graph, project, kind, board, settings, thresholds)
+        inputs = network.input.type.real(vectors)
+        write_bench(project, kind, settings.project, inputs, expected)
         if kind.lacking is None:
             source = emulation_source(_emulated(graph, kind, settings, network.input.size))
             (project / "emulation.cpp").write_text(source, encoding="utf-8")
@@ -104,14 +114,21 @@ def _check(network: FixedPointNetwork, kind: BackendKind, settings: FirmwareSett
 
 
 def _emulated(graph: Any, kind: BackendKind, settings: FirmwareSettings, n_in: int) -> Emulated:
+    x, (y, *others) = graph.get_input_variables()[0], graph.get_output_variables()
     return Emulated(
         project=settings.project,
         backend=kind.name,
         streams=settings.hls_io == "io_stream",
         namespace=f"naetrigger_{settings.project}" if kind.namespaced else None,
         n_in=n_in,
-        x=graph.get_input_variables()[0].name,
-        y=graph.get_output_variables()[0].name,
+        x=getattr(x, "member_name", x.name),
+        y=getattr(y, "member_name", y.name),
+        bits=(others[0].type.name, int(others[0].shape[0])) if others else None,
+        weights=tuple(
+            f"{weight.type.name} {weight.name}[{weight.data_length}]"
+            for layer in graph.get_layers()
+            for weight in layer.get_weights()
+        ),
     )
 
 
@@ -124,6 +141,7 @@ def _graph(
     board: Board,
     settings: FirmwareSettings,
     trace: bool,
+    outputs: list[str],
 ) -> Any:
     """hls4ml's graph of the network, written to `project`."""
     with _without_keras(), _captured():
@@ -151,13 +169,14 @@ def _graph(
             },
         }
         graph = ModelGraph.from_layer_list(
-            config, layers, [names[network.input.name]], [names[network.output]]
+            config, layers, [names[network.input.name]], [names[name] for name in outputs]
         )
         for name, layer in settings.hls_layers.items():
             if layer.reuse_factor:
                 check_reuse(name, layer.reuse_factor, graph.graph[names[name]], graph)
         graph.config.trace_output = trace
-        graph.write()
+        with writable(kind):
+            graph.write()
     return graph
 
 
@@ -261,6 +280,7 @@ def _write_record(
     kind: BackendKind,
     board: Board,
     settings: FirmwareSettings,
+    thresholds: tuple[int, ...],
 ) -> None:
     """hls.json: what the emulation needs to know of the project."""
     nodes = {layer: node for node, layer in names.items()}
@@ -285,6 +305,7 @@ def _write_record(
         "clock_ns": board.clock_ns,
         "input": {"size": network.input.size, "type": str(network.input.type)},
         "score": {"type": str(network.score_type), "scale": network.score_scale},
+        "decision": {"thresholds": list(thresholds), "registers": False} if thresholds else None,
         "layers": [
             {"name": nodes[name], "size": node.size, "type": str(node.type)}
             for name in traced

@@ -25,7 +25,9 @@ class BackendKind:
     tool : the vendor's program, first of the names it goes by
     strategies : those that its dense layers have
     namespaced : whether its code stands in a namespace of its own
+    streams : whether hls4ml can write io_stream for it
     streams_trace : whether a layer shows its output with io_stream too
+    decides : whether its projects give the bits of the decision, as a second output
     lacking : what its emulation needs that no free compiler has; None: g++ is enough
     """
 
@@ -35,7 +37,9 @@ class BackendKind:
     tools: tuple[str, ...]
     strategies: tuple[HlsStrategy, ...] = ("latency", "resource")
     namespaced: bool = False
+    streams: bool = True
     streams_trace: bool = True
+    decides: bool = False
     lacking: str | None = None
 
 
@@ -44,12 +48,12 @@ _ALL: tuple[HlsStrategy, ...] = ("latency", "resource", "distributed_arithmetic"
 BACKENDS: dict[str, BackendKind] = {
     kind.name: kind
     for kind in (
-        BackendKind("Vitis", AMD, "", ("vitis-run", "vitis_hls"), _ALL, namespaced=True),
-        BackendKind("Vivado", AMD, "", ("vivado_hls",), _ALL, namespaced=True),
+        BackendKind("Vitis", AMD, "", ("vitis-run", "vitis_hls"), _ALL, True, decides=True),
+        BackendKind("Vivado", AMD, "", ("vivado_hls",), _ALL, True, decides=True),
         BackendKind("VivadoAccelerator", AMD, "pynq-z2", ("vivado_hls",), namespaced=True),
         # hls4ml 1.3.0 saves the output stream for every layer (quartus_writer.py)
         BackendKind("Quartus", "Intel", "Arria10", ("i++",), streams_trace=False),
-        BackendKind("Catapult", AMD, "", ("catapult",)),
+        BackendKind("Catapult", AMD, "", ("catapult",), decides=True),
         BackendKind(
             "oneAPI",
             "Intel",
@@ -63,6 +67,7 @@ BACKENDS: dict[str, BackendKind] = {
             "MPF300",
             ("shls",),
             namespaced=True,
+            streams=False,
             lacking="Microchip's SmartHLS (shls) with its headers hls/*.hpp",
         ),
     )
@@ -70,6 +75,12 @@ BACKENDS: dict[str, BackendKind] = {
 
 ACCELERATOR_BOARDS = ("pynq-z2", "zcu102", "alveo-u50", "alveo-u250", "alveo-u200", "alveo-u280")
 """Boards that hls4ml has a shell design for."""
+
+
+def hls_folders(settings: FirmwareSettings) -> dict[HlsBackend, str]:
+    """Folder names of the wanted projects by back end, the engine `hls` first."""
+    further = {name: f"hls_{name.lower()}" for name in settings.hls_backends}
+    return {settings.hls_backend: "hls"} | further | {settings.hls_backend: "hls"}
 
 
 def part_for(kind: BackendKind, board: Board, settings: FirmwareSettings) -> str:

@@ -33,6 +33,8 @@ def check_layers(network: FixedPointNetwork, kind: BackendKind, settings: Firmwa
         f"{kind.name} has no strategy {strategy} (it has {', '.join(kind.strategies)})"
         for strategy in sorted(wanted - {None, *kind.strategies}, key=str)
     ]
+    if settings.hls_io == "io_stream" and not kind.streams:
+        problems.append(f"hls4ml writes no io_stream for {kind.name}; set hls_io: io_parallel")
     if problems:
         raise InputError("hls: " + "; ".join(problems))
 

@@ -1,7 +1,7 @@
 """emulation.cpp: one source file through which a host runs many events of an HLS project.
 
-Two functions leave it, PROJECT_scores and PROJECT_trace, the same for every back end; between
-them and the project stands one event's call, which each back end and io type writes differently.
+Three functions leave it, PROJECT_scores, PROJECT_decisions (of projects that decide) and
+PROJECT_trace, the same for every back end; between them and the project stands one event's call, which each back end and io type writes differently.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ class Emulated:
     """What the source needs to know of a project.
 
     x, y : names of the input's and the output's variable
+    bits : type of the second output, the decision, and its number of bits; None: there is none
+    weights : definitions of the arrays that Catapult's code declares, 'type name[size]'
     """
 
     project: str
@@ -25,6 +27,8 @@ class Emulated:
     n_in: int
     x: str
     y: str
+    bits: tuple[str, int] | None = None
+    weights: tuple[str, ...] = ()
 
 
 def emulation_source(of: Emulated) -> str:
@@ -33,8 +37,12 @@ def emulation_source(of: Emulated) -> str:
         project=of.project,
         n_in=of.n_in,
         includes="".join(f'#include "firmware/{name}"\n' for name in _includes(of)),
-        before=_WEIGHTS_FOLDER if of.backend == "Catapult" else "",
+        before=_weights(of) if of.backend == "Catapult" else "",
         using=f"using namespace {of.namespace};\n" if of.namespace else "",
+        n_bits=of.bits[1] if of.bits else 0,
+        decisions=_DECISIONS.format(project=of.project, n_in=of.n_in, n_bits=of.bits[1])
+        if of.bits
+        else "",
         event="\n".join(f"    {line}" for line in _one_event(of)),
     )
 
@@ -42,6 +50,10 @@ def emulation_source(of: Emulated) -> str:
 def _includes(of: Emulated) -> list[str]:
     axi = [f"{of.project}_axi.cpp"] if of.backend == "VivadoAccelerator" else []
     return [f"{of.project}.cpp", *axi]
+
+
+def _weights(of: Emulated) -> str:
+    return _WEIGHTS_FOLDER + "".join(f"{weight};\n" for weight in of.weights)
 
 
 def _one_event(of: Emulated) -> list[str]:
@@ -73,23 +85,31 @@ def _one_event(of: Emulated) -> list[str]:
             f"output_data y = {call}(x);",
             f"{from_result}(y.{of.y}, score);",
         ]
-    from_result = "nnet::convert_data<result_t, double, 1>"
+    kind, n_bits = of.bits or ("", 0)
     if of.streams:
         channel = "ac_channel" if of.backend == "Catapult" else "hls::stream"
+        decision = [f"{channel}<{kind}> z;"] if of.bits else []
         return [
             f"{channel}<input_t> x;",
             f"{channel}<result_t> y;",
+            *decision,
             f"{to_input}({source}, x);",
-            f"{call}(x, y);",
-            f"{from_result}(y, score);",
+            f"{call}(x, y{', z' if of.bits else ''});",
+            "nnet::convert_data<result_t, double, 1>(y, score);",
+            *([f"nnet::convert_data<{kind}, double, {n_bits}>(z, bits);"] if of.bits else []),
         ]
     return [
         f"input_t x[{of.n_in}];",
         "result_t y[1];",
+        *([f"{kind} z[{n_bits}];"] if of.bits else []),
         f"for (int i = 0; i < {of.n_in}; i++)",
         "    x[i] = input_t(input[i]);",
-        f"{call}(x, y);",
+        f"{call}(x, y{', z' if of.bits else ''});",
         "*score = y[0].to_double();",
+        *(
+            [f"for (int i = 0; i < {n_bits}; i++)", "    bits[i] = z[i].to_double();"]
+            * bool(n_bits)
+        ),
     ]
 
 
@@ -108,6 +128,15 @@ const char *get_weights_dir() {
 }
 """
 
+_DECISIONS = """
+// inputs: (n, {n_in}), bits: (n, {n_bits})
+void {project}_decisions(const double *inputs, double *bits, size_t n) {{
+    double score;
+    for (size_t i = 0; i < n; i++)
+        one_event(inputs + i * {n_in}, &score, bits + i * {n_bits});
+}}
+"""
+
 _TEXT = """\
 // Emulation of {project} for a host: scores, and the output of every layer, of many events.
 {includes}#include <cstring>
@@ -121,16 +150,17 @@ size_t trace_type_size = sizeof(double);
 }} // namespace nnet
 
 {using}
-static void one_event(const double *input, double *score) {{
+static void one_event(const double *input, double *score, double *bits) {{
 {event}
 }}
 
 extern "C" {{
-
+{decisions}
 // inputs: (n, {n_in}), scores: (n)
 void {project}_scores(const double *inputs, double *scores, size_t n) {{
+    double bits[{n_bits} + 1];
     for (size_t i = 0; i < n; i++)
-        one_event(inputs + i * {n_in}, scores + i);
+        one_event(inputs + i * {n_in}, scores + i, bits);
 }}
 
 // outputs: for each of the n_layers names an array (n, sizes[layer])
@@ -139,10 +169,11 @@ void {project}_trace(const double *inputs, double *scores, size_t n, size_t n_la
     std::map<std::string, void *> storage;
     nnet::trace_outputs = &storage;
     nnet::trace_enabled = true;
+    double bits[{n_bits} + 1];
     for (size_t i = 0; i < n; i++) {{
         for (size_t layer = 0; layer < n_layers; layer++)
             storage[names[layer]] = outputs[layer] + i * sizes[layer];
-        one_event(inputs + i * {n_in}, scores + i);
+        one_event(inputs + i * {n_in}, scores + i, bits);
     }}
     nnet::trace_enabled = false;
     nnet::trace_outputs = NULL;

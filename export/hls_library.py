@@ -44,7 +44,7 @@ def compile_library(folder: Path, compiler: str = "g++") -> Path:
     Does nothing if the library of these very sources is there. The compiler's full output goes
     to `folder`/compile.log. Raises EnvironmentProblem without a compiler or when it fails.
     """
-    record = _read_record(folder)
+    record = read_record(folder)
     if not (folder / SOURCE).exists():
         raise EnvironmentProblem(f"{folder}: {record.get('emulation', 'has no emulation')}")
     library = _library_path(folder, record)
@@ -96,7 +96,7 @@ class HlsLibrary:
     """
 
     def __init__(self, folder: Path) -> None:
-        record = _read_record(folder)
+        record = read_record(folder)
         self.folder = folder
         try:
             self.features = int(record["input"]["size"])
@@ -107,6 +107,8 @@ class HlsLibrary:
                 for e in record["layers"]
             )
             project = str(record["project"])
+            decision = record.get("decision") or {"thresholds": []}
+            self.thresholds = tuple(int(level) for level in decision["thresholds"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{folder / NAME}: not a readable record ({error!r})") from error
         path = _library_path(folder, record)
@@ -125,6 +127,7 @@ class HlsLibrary:
                 f"{path}: cannot be loaded here ({error}); delete it and compile again"
             ) from error
         self._scores.restype = self._trace.restype = None
+        self._decisions = getattr(library, f"{project}_decisions", None)
 
     def scores(self, inputs: Floats) -> Integers:
         """Score mantissas, shape (N,), for real inputs of shape (N, F)."""
@@ -132,6 +135,15 @@ class HlsLibrary:
         scores = np.empty(len(inputs), np.float64)
         self._scores(_pointer(inputs), _pointer(scores), ctypes.c_size_t(len(inputs)))
         return _mantissas(scores, self.score_type)
+
+    def decisions(self, inputs: Floats) -> Integers:
+        """Bits of the decision, shape (N, K); InputError for a project that decides nothing."""
+        if self._decisions is None:
+            raise InputError(f"{self.folder}: this project gives no bits of a decision")
+        inputs = self._checked(inputs)
+        bits = np.empty((len(inputs), len(self.thresholds)), np.float64)
+        self._decisions(_pointer(inputs), _pointer(bits), ctypes.c_size_t(len(inputs)))
+        return bits.astype(np.int64)
 
     def trace(self, inputs: Floats) -> dict[str, Integers]:
         """Mantissas that left every layer, by the network's node names, each (N, size).
@@ -181,7 +193,8 @@ def _library_path(folder: Path, record: dict[str, Any]) -> Path:
     return folder / f"{record['project']}-{digest.hexdigest()[:16]}.so"
 
 
-def _read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> dict[str, Any]:
+    """hls.json of a project; InputError for anything else."""
     path = folder / NAME
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

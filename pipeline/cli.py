@@ -12,7 +12,13 @@ import typer
 
 from naetrigger.contracts.errors import InputError, NaetriggerError
 from naetrigger.contracts.version import __version__
-from naetrigger.pipeline import data_commands, rates_commands, run_commands, score_commands
+from naetrigger.pipeline import (
+    build_command,
+    data_commands,
+    rates_commands,
+    run_commands,
+    score_commands,
+)
 from naetrigger.pipeline.command_options import (
     BROKEN_PIPE,
     CRASHED,
@@ -107,6 +113,7 @@ for _name, _until, _description in (
     app.command(_name, help=_description)(run_commands.stage_command(_until))
 app.command("report")(run_commands.report)
 app.command("show")(run_commands.show)
+app.command("build")(build_command.build)
 app.command("list")(run_commands.list_)
 app.command("score")(score_commands.score)
 app.command("rates")(rates_commands.rates)

@@ -131,7 +131,7 @@ def _dismiss() -> None:
 
 def _verdict(root: Path) -> dict[str, Any]:
     """Whether all checks passed, and which did not."""
-    report = _read_report(root)
+    report = read_report(root)
     failed = [check.model_dump(mode="json") for check in report.failed_checks]
     return {
         "passed": report.passed,
@@ -141,7 +141,8 @@ def _verdict(root: Path) -> dict[str, Any]:
     }
 
 
-def _read_report(root: Path) -> Any:
+def read_report(root: Path) -> Any:
+    """The verdict of a run that is validated and whole."""
     from pydantic import ValidationError
 
     from naetrigger.contracts.manifest import read_manifest, verify
@@ -158,7 +159,7 @@ def _read_report(root: Path) -> Any:
 def report(folder: FolderArgument, as_json: JsonOption = False, debug: DebugOption = False) -> int:
     """Print where a run's report is; --json prints the report itself."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
-    found = _read_report(folder)
+    found = read_report(folder)
     typer.echo(found.model_dump_json() if as_json else str(folder / "validation" / "report.html"))
     return PASSED if found.passed else FAILED
 
@@ -171,7 +172,7 @@ def show(folder: FolderArgument, as_json: JsonOption = False, debug: DebugOption
     from naetrigger.pipeline.run import run_recipe, stage_states
 
     manifest, states = read_manifest(folder), stage_states(folder)
-    found = _read_report(folder) if states.get("validation") == "done" else None
+    found = read_report(folder) if states.get("validation") == "done" else None
     if as_json:
         document = {
             "folder": str(folder),

@@ -21,11 +21,17 @@ from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.student_stage import run_student
 from naetrigger.pipeline.training_stage import run_training
 from naetrigger.pipeline.validation_stage import run_validation
+from naetrigger.pipeline.vendor_build import build_digests
 from naetrigger.pipeline.work import Work
 
 
 def _no_sources(recipe: Recipe) -> Mapping[str, Path]:
     del recipe
+    return {}
+
+
+def _no_extras(manifest: Manifest) -> Mapping[str, str]:
+    del manifest
     return {}
 
 
@@ -35,6 +41,7 @@ class Stage:
 
     settings : its part of the recipe, as JSON values
     reads : patterns of the files it reads, relative to the run folder
+    extras : sha256 of further files of the run folder that it reads where they are there
     sources : files it reads from outside the run folder, by the name the recipe gives them
     packages : distributions whose versions go into its record
     schema : raised when the code writes something else from the same settings and files
@@ -47,6 +54,7 @@ class Stage:
     packages: tuple[str, ...]
     reads: tuple[str, ...] = ()
     sources: Callable[[Recipe], Mapping[str, Path]] = _no_sources
+    extras: Callable[[Manifest], Mapping[str, str]] = _no_extras
     schema: int = 1
     resumes: bool = False
 
@@ -66,6 +74,7 @@ class Stage:
             if any(fnmatch(path, pattern) for pattern in self.reads)
         }
         inputs |= {name: source_digest(path) for name, path in self.sources(recipe).items()}
+        inputs |= self.extras(manifest)
         return stage_key(self.settings(recipe), recipe.seed, inputs, self.schema)
 
 
@@ -166,7 +175,7 @@ EXPORT = Stage(
     packages=("numpy", "onnx", "onnxruntime", "qonnx", "hls4ml", "alkaid"),
     reads=(*_SAMPLES, STUDENT_INPUT_SPEC, "training/teacher.*", "student/*"),
     sources=_board_source,
-    schema=2,
+    schema=3,
 )
 VALIDATION = Stage(
     name="validation",
@@ -174,6 +183,7 @@ VALIDATION = Stage(
     run=run_validation,
     packages=("numpy", "scipy", "matplotlib", "mplhep"),
     reads=("data/*", "training/*", "student/*", "export/*"),
+    extras=build_digests,
     schema=2,
 )
 

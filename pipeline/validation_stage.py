@@ -14,6 +14,7 @@ from naetrigger.contracts.network_file import load_network
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.training_stage import member_folder, member_seeds
+from naetrigger.pipeline.vendor_build import built_figures
 from naetrigger.pipeline.work import Work
 
 BASELINE = "baseline_ae"
@@ -46,7 +47,7 @@ def run_validation(work: Work) -> None:
         versions=_versions(root),
         reweight=recipe.data.reweight,
         agreement=[PairAgreement.model_validate(pair) for pair in pairs],
-        firmware=_estimates(root),
+        firmware=_estimates(root) + _vendor_figures(work),
         board=load_board(str(root / "export" / "board.yaml")),
         curves=root / "training" / "curves.csv",
         trajectories=trajectories if trajectories.exists() else None,
@@ -120,6 +121,28 @@ def _estimates(root: Path) -> list[Any]:
             dsp=rtl.dsp,
         )
     ]
+
+
+def _vendor_figures(work: Work) -> list[Any]:
+    """What vendors' tools said of this export; the clock is theirs, or the board's if slower."""
+    from naetrigger.validation.report.schema import FirmwareEstimate
+
+    board = load_board(str(work.root / "export" / "board.yaml"))
+    entries = []
+    for found in built_figures(work.root):
+        backend, tool, step = (found.pop(key) for key in ("backend", "tool", "step"))
+        clock = max(found.pop("clock_ns") or 0.0, board.clock_ns)
+        cycles = found["latency_cycles"]
+        entries.append(
+            FirmwareEstimate(
+                target=f"hls {backend}, {tool}, {step}",
+                source="vendor",
+                clock_ns=clock,
+                latency_ns=None if cycles is None else cycles * clock,
+                **found,
+            )
+        )
+    return entries
 
 
 def _label(events: Events, source: str) -> str:
