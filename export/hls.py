@@ -123,6 +123,7 @@ def _emulated(graph: Any, kind: BackendKind, settings: FirmwareSettings, n_in: i
         n_in=n_in,
         x=getattr(x, "member_name", x.name),
         y=getattr(y, "member_name", y.name),
+        score=y.type.name,
         bits=(others[0].type.name, int(others[0].shape[0])) if others else None,
         weights=tuple(
             f"{weight.type.name} {weight.name}[{weight.data_length}]"

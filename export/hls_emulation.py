@@ -1,7 +1,8 @@
 """emulation.cpp: one source file through which a host runs many events of an HLS project.
 
 Three functions leave it, PROJECT_scores, PROJECT_decisions (of projects that decide) and
-PROJECT_trace, the same for every back end; between them and the project stands one event's call, which each back end and io type writes differently.
+PROJECT_trace, the same for every back end; between them and the project stands one event's call,
+which each back end and io type writes differently.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from naetrigger.export.settings import HlsBackend
 class Emulated:
     """What the source needs to know of a project.
 
-    x, y : names of the input's and the output's variable
+    x, y : names of the input's and the score's variable
+    score : type of the score; with two outputs it is not result_t
     bits : type of the second output, the decision, and its number of bits; None: there is none
     weights : definitions of the arrays that Catapult's code declares, 'type name[size]'
     """
@@ -27,6 +29,7 @@ class Emulated:
     n_in: int
     x: str
     y: str
+    score: str = "result_t"
     bits: tuple[str, int] | None = None
     weights: tuple[str, ...] = ()
 
@@ -91,16 +94,16 @@ def _one_event(of: Emulated) -> list[str]:
         decision = [f"{channel}<{kind}> z;"] if of.bits else []
         return [
             f"{channel}<input_t> x;",
-            f"{channel}<result_t> y;",
+            f"{channel}<{of.score}> y;",
             *decision,
             f"{to_input}({source}, x);",
             f"{call}(x, y{', z' if of.bits else ''});",
-            "nnet::convert_data<result_t, double, 1>(y, score);",
+            f"nnet::convert_data<{of.score}, double, 1>(y, score);",
             *([f"nnet::convert_data<{kind}, double, {n_bits}>(z, bits);"] if of.bits else []),
         ]
     return [
         f"input_t x[{of.n_in}];",
-        "result_t y[1];",
+        f"{of.score} y[1];",
         *([f"{kind} z[{n_bits}];"] if of.bits else []),
         f"for (int i = 0; i < {of.n_in}; i++)",
         "    x[i] = input_t(input[i]);",
