@@ -2,7 +2,8 @@
 
 Real events alone seldom saturate and never tie, so they are mixed with words made to: the
 corners of the input format, words at and beside every power of two, words half an output step
-apart, and words drawn uniformly over the whole range.
+apart, and words drawn uniformly over the whole range. Of a network that decides, the events whose
+scores lie nearest to its thresholds, at either side, are among them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from naetrigger.contracts.fixed_point import Fixed, Integers
 from naetrigger.contracts.network import FixedPointNetwork
 
 EVENTS_SHARE = 0.5
+NEAREST = 8  # events at either side of each threshold
 
 
 def agreement_vectors(
@@ -34,11 +36,24 @@ def agreement_vectors(
         if events.ndim != 2 or events.shape[1] != width:
             raise InputError(f"test vectors: events must have shape (N, {width}): {events.shape}")
         wanted = min(len(events), int(n * EVENTS_SHARE), n - len(patterns))
-        parts.append(events[np.sort(rng.permutation(len(events))[:wanted])])
+        rows = np.concatenate([_at_thresholds(network, events), rng.permutation(len(events))])
+        _, first = np.unique(rows, return_index=True)
+        parts.append(events[np.sort(rows[np.sort(first)][:wanted])])
     rest = n - sum(len(part) for part in parts)
     low, high = fixed.min_mantissa, fixed.max_mantissa
     parts.append(rng.integers(low, high, size=(rest, width), endpoint=True, dtype=np.int64))
     return np.concatenate(parts)
+
+
+def _at_thresholds(network: FixedPointNetwork, events: Integers) -> Integers:
+    """Rows of the events whose scores lie nearest to a threshold, at either side of it."""
+    if network.decision is None:
+        return np.zeros(0, np.int64)
+    scores = network.scores(events)
+    order = np.argsort(scores, kind="stable")
+    places = np.searchsorted(scores[order], network.thresholds)
+    around = (order[max(place - NEAREST, 0) : place + NEAREST] for place in places)
+    return np.concatenate(list(around))
 
 
 def pattern_vectors(fixed: Fixed, width: int) -> Integers:

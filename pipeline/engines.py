@@ -58,6 +58,7 @@ class EngineKind:
     load : makes it from the run folder
     isolated : runs in its own process
     traces : whether it is a TracingEngine
+    decides : whether it gives the bits of the decision where the network has one
     max_events : how many events of each process a verdict asks it for; None: all
     """
 
@@ -68,6 +69,7 @@ class EngineKind:
     load: Callable[[Path], Engine]
     isolated: bool = False
     traces: bool = False
+    decides: bool = False
     max_events: int | None = None
 
 
@@ -100,6 +102,11 @@ def trace(root: Path, name: str, inputs: Integers) -> dict[str, Integers]:
     return _answer(root, name, "trace", inputs) if engine_named(name).traces else {}
 
 
+def decisions(root: Path, name: str, inputs: Integers) -> Integers:
+    """Bits (N, K) of a deciding engine of a run whose network decides."""
+    return np.asarray(_answer(root, name, "decisions", inputs)["decisions"], np.int64)
+
+
 def load_engine(root: Path, name: str) -> Engine:
     """The engine, loaded into this process; InputError where a file of the run is missing."""
     kind = engine_named(name)
@@ -118,10 +125,12 @@ def require_files(root: Path, kind: EngineKind) -> None:
 
 
 def answer_here(root: Path, name: str, question: str, inputs: Integers) -> dict[str, Scores]:
-    """Load the engine in this process and ask it for 'scores' or for its 'trace'."""
+    """Load the engine in this process and ask it for 'scores', 'decisions' or its 'trace'."""
     engine: Any = load_engine(root, name)
     if question == "trace":
         return dict(engine.trace(inputs))
+    if question == "decisions":
+        return {"decisions": engine.decisions(inputs)}
     return {"scores": engine.scores(inputs)}
 
 
@@ -183,6 +192,10 @@ class _RealInputs:
             for start in range(0, max(len(inputs), 1), CHUNK)
         ]
         return np.concatenate(parts)
+
+    def decisions(self, inputs: Integers) -> Integers:
+        bits: Integers = self.engine.decisions(self.real(inputs))
+        return bits
 
     def trace(self, inputs: Integers) -> Mapping[str, Integers]:
         traced: Mapping[str, Integers] = self.engine.trace(self.real(inputs))
@@ -249,10 +262,26 @@ def _qkeras(root: Path) -> Engine:
     return load_student(root / "student")
 
 
-def _hls(root: Path) -> Engine:
-    from naetrigger.export.hls_library import HlsLibrary
+def _hls_in(folder: str) -> Callable[[Path], Engine]:
+    def load(root: Path) -> Engine:
+        from naetrigger.export.hls_library import HlsLibrary
 
-    return _fed_with_real(root, HlsLibrary(root / "export" / "hls"))
+        return _fed_with_real(root, HlsLibrary(root / "export" / folder))
+
+    return load
+
+
+def _further_hls(backend: str) -> EngineKind:
+    """The engine of one of the recipe's `firmware.hls_backends`."""
+    folder = f"hls_{backend.lower()}"
+    return EngineKind(
+        name=folder,
+        model="student",
+        description=f"hls4ml's C++ for {backend}, where the recipe asks for it too",
+        files=(f"export/{folder}/hls.json", f"export/{folder}/emulation.cpp", INPUT_SPEC),
+        load=_hls_in(folder),
+        traces=True,
+    )
 
 
 def _rtl(root: Path) -> Engine:
@@ -261,6 +290,7 @@ def _rtl(root: Path) -> Engine:
     return RtlModel(root / "export" / "rtl")
 
 
+EMULATED_HLS = ("Vitis", "Vivado", "VivadoAccelerator", "Quartus", "Catapult")
 _NETWORK = ("export/network/network.json", "export/network/network.npz")
 
 ENGINES: dict[str, EngineKind] = {
@@ -287,6 +317,7 @@ ENGINES: dict[str, EngineKind] = {
             files=_NETWORK,
             load=_network,
             traces=True,
+            decides=True,
         ),
         EngineKind(
             name="qkeras",
@@ -304,6 +335,7 @@ ENGINES: dict[str, EngineKind] = {
             files=("export/onnx/student_qcdq.onnx", INPUT_SPEC),
             load=_qcdq,
             traces=True,
+            decides=True,
         ),
         EngineKind(
             name="qonnx",
@@ -313,14 +345,16 @@ ENGINES: dict[str, EngineKind] = {
             load=_qonnx,
             traces=True,
             max_events=2000,
+            decides=True,
         ),
         EngineKind(
             name="hls",
             model="student",
             description="hls4ml's C++ with ap_fixed types, compiled",
-            files=("export/hls/hls.json", INPUT_SPEC),
-            load=_hls,
+            files=("export/hls/hls.json", "export/hls/emulation.cpp", INPUT_SPEC),
+            load=_hls_in("hls"),
             traces=True,
+            decides=True,
         ),
         EngineKind(
             name="rtl",
@@ -328,7 +362,9 @@ ENGINES: dict[str, EngineKind] = {
             description="the RTL's logic, by alkaid's bit-exact emulator",
             files=("export/rtl/rtl.json", "export/rtl/logic.json"),
             load=_rtl,
+            decides=True,
         ),
+        *map(_further_hls, EMULATED_HLS),
     )
 }
 

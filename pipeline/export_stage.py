@@ -1,9 +1,9 @@
 """The export stage: one network in every form, and the proof that all forms are one.
 
-Writes ``network/`` (the reference), ``hls/``, ``rtl/``, ``onnx/``, ``tables/`` (lookup tables of
-the inputs, if there are any), ``vectors.npz`` (input words and the scores they must give),
-``board.yaml`` and ``agreement.json``. Fails, naming event and layer, if two engines of the student
-differ on any vector.
+Writes ``network/`` (the reference), ``decision.json`` (what its bits mean), ``hls/``, ``rtl/``,
+``onnx/``, ``tables/`` (lookup tables of the inputs, if there are any), ``vectors.npz`` (input
+words and the scores and bits they must give), ``board.yaml`` and ``agreement.json``. Fails, naming
+event and layer, if two engines of the student differ on any vector.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import yaml
 
+from naetrigger.contracts.decision import decision_words
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.fixed_point import Integers
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.network_file import load_network, save_network
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline import engines
+from naetrigger.pipeline.decision import decided, write_decision
 from naetrigger.pipeline.work import Work, run_view
 
 log = logging.getLogger(__name__)
@@ -29,11 +31,16 @@ log = logging.getLogger(__name__)
 
 def run_export(work: Work) -> None:
     """Write every target, compile the emulation, and compare all engines."""
-    network = load_network(work.root / "student" / "network")
     (train,) = work.events("train")
+    words = work.student_spec.mantissas(train)
+    network = load_network(work.root / "student" / "network")
+    network, decision = decided(
+        network, work.recipe.firmware.decision, train, network.scores(words)
+    )
     steps = len(WRITERS) + 1
     save_network(network, work.folder / "network")
-    vectors = _vectors(work, network, work.student_spec.mantissas(train))
+    write_decision(decision, work.folder)
+    vectors = _vectors(work, network, words)
     for done, (name, write) in enumerate(WRITERS.items()):
         work.progress.start(f"export: {name}", steps)
         work.progress.update(done)
@@ -51,16 +58,25 @@ def _vectors(work: Work, network: FixedPointNetwork, events: Integers) -> Intege
 
     rng = np.random.default_rng([work.recipe.seed, 2])
     vectors = agreement_vectors(network, work.recipe.firmware.vectors, rng, events)
-    np.savez(work.folder / "vectors.npz", inputs=vectors, scores=network.scores(vectors))
+    expected = {"scores": network.scores(vectors), "decisions": network.decisions(vectors)}
+    np.savez(work.folder / "vectors.npz", inputs=vectors, **expected)
     return vectors
 
 
 def _write_hls(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
     from naetrigger.export.hls import compile_library, write_hls
+    from naetrigger.export.hls_backends import BACKENDS, hls_folders, why_not_emulated
 
     firmware = work.recipe.firmware
-    write_hls(network, work.folder / "hls", load_board(firmware.board), firmware, vectors)
-    compile_library(work.folder / "hls", firmware.compiler)
+    board = load_board(firmware.board)
+    for backend, name in hls_folders(firmware).items():
+        folder = work.folder / name
+        write_hls(network, folder, board, firmware, vectors, backend=backend)
+        lacking = why_not_emulated(BACKENDS[backend])
+        if lacking:
+            log.warning("%s: %s", name, lacking)
+        else:
+            compile_library(folder, firmware.compiler)
 
 
 def _write_rtl(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
@@ -151,14 +167,31 @@ def _proved_equal(root: Path, network: FixedPointNetwork, vectors: Integers) -> 
         layers = engines.trace(root, name, vectors[rows])
         return layers or {network.output: scores[name][rows][:, None]}
 
-    pairs = require_agreement(scores, trace_of)
+    pairs = _named(require_agreement(scores, trace_of), "test vectors")
+    if network.decision is not None:
+        pairs += _named(_same_decisions(root, network, vectors), "decision bits of test vectors")
+    return pairs
+
+
+def _same_decisions(root: Path, network: FixedPointNetwork, vectors: Integers) -> list[Any]:
+    """Every pair of deciding engines on the vectors, an event's bits as one integer."""
+    from naetrigger.validation.agreement import require_agreement
+
+    assert network.decision is not None
+    node = network.decision
+    names = [name for name in engines.available(root, "student") if engines.ENGINES[name].decides]
+    bits = {name: engines.decisions(root, name, vectors) for name in names}
+
+    def trace_of(name: str, rows: Any) -> dict[str, Integers]:
+        return {node: bits[name][rows]}
+
+    return require_agreement({name: decision_words(b) for name, b in bits.items()}, trace_of)
+
+
+def _named(pairs: list[Any], events: str) -> list[Any]:
     return [
         pair.model_copy(
-            update={
-                "a": f"student/{pair.a}",
-                "b": f"student/{pair.b}",
-                "events": "test vectors",
-            }
+            update={"a": f"student/{pair.a}", "b": f"student/{pair.b}", "events": events}
         )
         for pair in pairs
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from naetrigger.contracts.decision import with_decision
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed, Rounding
 from naetrigger.export.vectors import agreement_vectors, boundary_words, pattern_vectors
@@ -68,3 +69,17 @@ def test_events_of_another_width_are_refused() -> None:
         agreement_vectors(
             random_network(0), 1000, np.random.default_rng(0), np.zeros((3, 4), np.int64)
         )
+
+
+def test_events_at_the_thresholds_are_among_the_vectors() -> None:
+    network = random_network(0)
+    events = np.random.default_rng(2).integers(-128, 128, (100_000, network.input.size))
+    scores = network.scores(events)
+    threshold = int(np.sort(scores)[300])
+    patterns = pattern_vectors(network.input.type, network.input.size)
+    deciding = with_decision(network, [threshold])
+    vectors = agreement_vectors(deciding, len(patterns) + 16, np.random.default_rng(0), events)
+    seen = network.scores(vectors[len(patterns) :])
+    assert np.sum(seen < threshold) == np.sum(seen >= threshold) == 8
+    assert seen.min() == np.sort(scores[scores < threshold])[-8]
+    assert seen.max() == np.sort(scores[scores >= threshold])[7]
