@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed, Integers, Overflow, Rounding
+from naetrigger.contracts.layer_ops import LAYER_OPS
 
 if TYPE_CHECKING:
     from naetrigger.contracts.network import Bounds, FixedPointNetwork, Node
@@ -106,6 +107,8 @@ def _dtype(node: Node, network: FixedPointNetwork, bounds: Bounds) -> type[np.fl
 
 def _result(node: Node, sources: list[Node], dtype: type[np.floating]) -> Result:
     """What gives a node's exact result in steps of its edge, in memory of its own."""
+    if node.op in LAYER_OPS:
+        return _layer(node, sources, dtype)
     shifts = [node.type.fraction - source.type.fraction for source in sources]
     factors = [dtype(np.ldexp(1.0, shift)) for shift in shifts]
     match node.op:
@@ -143,6 +146,17 @@ def _dense(node: Node, shift: int, dtype: type[np.floating]) -> Result:
         total: Floats = x[0] @ weights
         total += bias
         return total
+
+    return result
+
+
+def _layer(node: Node, sources: list[Node], dtype: type[np.floating]) -> Result:
+    """Integers in floats, by the op's one definition."""
+    exact = LAYER_OPS[node.op].exact
+
+    def result(x: list[Floats]) -> Floats:
+        values, fraction = exact(node, sources, x)
+        return _times(values, dtype(np.ldexp(1.0, node.type.fraction - fraction)))
 
     return result
 

@@ -18,10 +18,13 @@ abs        ``|x|``                                                 x
 sum        ``sum_i weights_i x_i`` (no weights: all ones)          x (n) -> (1)
 above      1 where ``x >= weights``, else 0                        x (1) -> (n_out)
 =========  ======================================================  ============================
+
+Convolutions, poolings, tables and further layers stand in layer_ops.py.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,7 +40,9 @@ from naetrigger.contracts.fixed_point import (
     Overflow,
     fixed_for_range,
 )
+from naetrigger.contracts.layer_ops import LAYER_OPS
 from naetrigger.contracts.well_formed import ill_formed
+from naetrigger.contracts.window import Shape, Window
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,9 @@ class Node:
     type : their format
     weights : mantissas, (n_in, n_out) for dense, (n_in,) or None for sum, (n_out,) for above
     bias : mantissas, (n_out,), or None
+    shape : (height, width, channels) or the like of the values; () for a plain vector
+    window : of a convolution or a pooling
+    axes : order of a transpose
     """
 
     name: str
@@ -59,6 +67,14 @@ class Node:
     weight_type: Fixed | None = None
     bias: Integers | None = None
     bias_type: Fixed | None = None
+    shape: Shape = ()
+    window: Window | None = None
+    axes: tuple[int, ...] = ()
+
+    @property
+    def dims(self) -> Shape:
+        """Shape of the values on the edge."""
+        return self.shape or (self.size,)
 
 
 @dataclass(frozen=True)
@@ -131,14 +147,15 @@ class FixedPointNetwork:
 
     @property
     def multiplications(self) -> int:
-        """Weights that are neither zero nor a power of two, plus squares."""
+        """Weights that are neither zero nor a power of two, plus squares; of an image, each use."""
         products = 0
         for node in self.nodes:
             if node.op == "square":
                 products += node.size
-            elif node.weights is not None and node.op != "above":
+            elif node.weights is not None and node.op not in ("above", "clip", "table"):
                 magnitude = np.abs(node.weights)
-                products += int(np.count_nonzero(magnitude & (magnitude - 1)))
+                uses = math.prod(node.dims[:-1])
+                products += uses * int(np.count_nonzero(magnitude & (magnitude - 1)))
         return products
 
     def trace(self, inputs: Integers) -> dict[str, Integers]:
@@ -245,6 +262,8 @@ class FixedPointNetwork:
 
     def _exact(self, node: Node, edges: Mapping[str, Integers]) -> tuple[Integers, int]:
         values = [edges[name] for name in node.inputs]
+        if node.op in LAYER_OPS:
+            return LAYER_OPS[node.op].exact(node, [self[name] for name in node.inputs], values)
         fractions = [self[name].type.fraction for name in node.inputs]
         return _exact(node, values, fractions)
 
@@ -302,6 +321,10 @@ def _bounds(
     if node.op == "input":
         low, high = [node.type.min_mantissa] * node.size, [node.type.max_mantissa] * node.size
         return _bounds_of(node, low, high, node.type.fraction, min(low), max(high))
+    if node.op in LAYER_OPS:
+        sources, ends = [network[n] for n in node.inputs], [ranges[n] for n in node.inputs]
+        low, high, fraction, partial = LAYER_OPS[node.op].interval(node, sources, ends)
+        return _bounds_of(node, low, high, fraction, *partial)
     fractions = [network[name].type.fraction for name in node.inputs]
     low, high = ranges[node.inputs[0]]
     fraction = fractions[0]

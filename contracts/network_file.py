@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed, Integers, parse_fixed
 from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.contracts.window import Window
 
 FORMAT = "naetrigger-network"
 VERSION = 2
@@ -37,6 +39,9 @@ def save_network(network: FixedPointNetwork, folder: Path) -> None:
             "type": str(node.type),
             **({"weight_type": str(node.weight_type)} if node.weight_type else {}),
             **({"bias_type": str(node.bias_type)} if node.bias_type else {}),
+            **({"shape": list(node.shape)} if node.shape else {}),
+            **({"window": asdict(node.window)} if node.window else {}),
+            **({"axes": list(node.axes)} if node.axes else {}),
         }
         for node in network.nodes
     ]
@@ -118,4 +123,18 @@ def _read_node(entry: Mapping[str, Any], arrays: Mapping[str, Any]) -> Node:
         weight_type=format_of("weight_type"),
         bias=part("bias"),
         bias_type=format_of("bias_type"),
+        shape=_ints(entry.get("shape", ())),
+        window=_read_window(entry["window"]) if "window" in entry else None,
+        axes=_ints(entry.get("axes", ())),
     )
+
+
+def _read_window(entry: Mapping[str, Any]) -> Window:
+    vertical, horizontal = _ints(entry["size"])
+    down, across = _ints(entry["stride"])
+    top, left, bottom, right = _ints(entry["padding"])
+    return Window((vertical, horizontal), (down, across), (top, left, bottom, right))
+
+
+def _ints(values: Any) -> tuple[int, ...]:
+    return tuple(int(value) for value in values)

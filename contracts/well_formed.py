@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from naetrigger.contracts.layer_ops import LAYER_OPS
+
 if TYPE_CHECKING:
     from naetrigger.contracts.network import FixedPointNetwork, Node
 
@@ -31,6 +33,8 @@ def ill_formed(network: FixedPointNetwork) -> list[str]:
     problems: list[str] = []
     sizes: dict[str, int] = {}
     fractions: dict[str, int] = {}
+    known: dict[str, Node] = {}
+    operands = OPERANDS | {name: op.operands for name, op in LAYER_OPS.items()}
     if not network.nodes or network.nodes[0].op != "input":
         return ["the first node must be the input"]
     for index, node in enumerate(network.nodes):
@@ -39,17 +43,22 @@ def ill_formed(network: FixedPointNetwork) -> list[str]:
             problems.append(f"'{where}' is no name (letters, digits and _)")
         if node.name in sizes:
             problems.append(f"{where}: the name stands twice")
-        if node.op not in OPERANDS or (node.op == "input") != (index == 0):
+        if node.op not in operands or (node.op == "input") != (index == 0):
             problems.append(f"{where}: op '{node.op}' is not possible here")
             continue
-        if len(node.inputs) != OPERANDS[node.op]:
-            problems.append(f"{where}: {node.op} takes {OPERANDS[node.op]} inputs")
+        if len(node.inputs) != operands[node.op]:
+            problems.append(f"{where}: {node.op} takes {operands[node.op]} inputs")
             continue
         missing = [name for name in node.inputs if name not in sizes]
         if missing:
             problems.append(f"{where}: input {', '.join(missing)} does not come before it")
             continue
         problems.extend(f"{where}: {text}" for text in _node_problems(node, sizes))
+        if node.op in LAYER_OPS and 1 <= node.size <= MAX_SIZE:
+            sources = [known[name] for name in node.inputs]
+            found = LAYER_OPS[node.op].all_problems(node, sources)
+            problems.extend(f"{where}: {text}" for text in found)
+        known[node.name] = node
         thresholds = node.weight_type if node.op == "above" else None
         if thresholds is not None and thresholds.fraction != fractions[node.inputs[0]]:
             problems.append(f"{where}: thresholds must have the fraction bits of its input")
@@ -78,6 +87,10 @@ def _node_problems(node: Node, sizes: Mapping[str, int]) -> list[str]:
     operands = [sizes[name] for name in node.inputs]
     if not 1 <= node.size <= MAX_SIZE:
         problems.append(f"size must be 1 to {MAX_SIZE}, got {node.size}")
+    if node.shape and (math.prod(node.shape) != node.size or min(node.shape) < 1):
+        problems.append(f"shape {node.shape} does not hold {node.size} values")
+    if node.op in LAYER_OPS:
+        return problems + _constant_problems(node)
     if node.weights is not None and node.op not in ("dense", "sum", "above"):
         problems.append(f"{node.op} takes no weights")
     if node.bias is not None and node.op != "dense":
@@ -101,6 +114,12 @@ def _node_problems(node: Node, sizes: Mapping[str, int]) -> list[str]:
             problems.append(f"above gives bits, ufixed<1,1>, not {node.type}")
     elif any(size != node.size for size in operands):
         problems.append(f"size {node.size} does not fit its inputs' {operands}")
+    return problems + _constant_problems(node)
+
+
+def _constant_problems(node: Node) -> list[str]:
+    """Of weights and bias against their formats."""
+    problems = []
     for name, values, kind in (
         ("weights", node.weights, node.weight_type),
         ("bias", node.bias, node.bias_type),

@@ -16,7 +16,7 @@ import json
 import logging
 import struct
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,10 @@ from naetrigger.contracts.fixed_point import (
     Rounding,
     parse_fixed,
 )
+from naetrigger.contracts.layer_ops import LAYER_OPS
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export.licenses import copy_license
+from naetrigger.export.rtl_layers import layer_logic, layer_problems
 from naetrigger.export.settings import FirmwareSettings, Square
 from naetrigger.firmware_configs.board import Board
 
@@ -141,6 +143,7 @@ def unsupported(network: FixedPointNetwork) -> list[str]:
                     f"{node.name}: {kind} {mode.value} has no RTL here "
                     f"(there are {', '.join(m.value for m in known)})"
                 )
+        problems += layer_problems(node, [network[name] for name in node.inputs])
     return problems + [
         f"{node.name}: {node.type} is wider than {DOUBLE_BITS} bits"
         for node in (network.input, network[network.output])
@@ -152,7 +155,7 @@ class RtlModel:
     """The bit-exact emulator of a written RTL project; nothing is traced again."""
 
     def __init__(self, folder: Path) -> None:
-        record = _read_record(folder)
+        record = read_record(folder)
         try:
             self.features = int(record["input"]["size"])
             self.input_type = parse_fixed(record["input"]["type"])
@@ -209,7 +212,7 @@ class RtlModel:
 def read_estimate(folder: Path) -> RtlEstimate:
     """The estimate that write_rtl left in a project."""
     try:
-        return RtlEstimate(**_read_record(folder)["estimate"])
+        return RtlEstimate(**read_record(folder)["estimate"])
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / NAME}: not a readable record ({error!r})") from error
 
@@ -279,6 +282,9 @@ def _trace(network: FixedPointNetwork, square: Square, registers: bool = False) 
         if node.op == "above":
             levels = thresholds if registers and node.name == network.decision else None
             edges[node.name] = _fires(node, values[0][0], levels)
+        elif node.op in LAYER_OPS:
+            sources = [network[name] for name in node.inputs]
+            edges[node.name] = _cast(layer_logic(node, sources, values), node.type)
         else:
             edges[node.name] = _cast(_exact(node, values, square), node.type)
     results = [edges[network.output]]
@@ -355,6 +361,8 @@ def _cast(exact: Any, kind: Fixed) -> Any:
     """
     keep, integer, fraction = kind.kif
     cast = exact.quantize(keep, integer, fraction, kind.overflow.value, kind.rounding.value)
+    if type(exact).__name__ == "RetardedFVArray":
+        return cast  # a table of rounded squares: what is looked up stands in `exact`, not squared
     for i, value in enumerate(exact):
         if value.low == value.high:
             constant = float(kind.quantize(float(value.low)))
@@ -479,7 +487,8 @@ def _combinational_logic() -> Any:
     return CombLogic
 
 
-def _read_record(folder: Path) -> Mapping[str, Any]:
+def read_record(folder: Path) -> dict[str, Any]:
+    """rtl.json of a written project: ports, formats, clock and estimates."""
     path = folder / NAME
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
