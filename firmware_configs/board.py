@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from naetrigger.contracts.settings import Settings
@@ -45,6 +47,10 @@ class Board(Settings):
     latency_cutoff: float = Field(gt=0)
     """Combinational delay a pipeline stage may hold, in alkaid's units (about one LUT level)."""
     latency_cutoff_source: str
+    lut_level_ns: Limit | None = None
+    """Delay of a LUT with the net behind it; LUT levels times it are held against the clock."""
+    wrapper: Literal["plain", "axi_stream"] = "plain"
+    """Ports of the top module: words and valid bits of trigger boards, or an AXI stream."""
     budget: Budget
 
 

@@ -291,6 +291,14 @@ def _rtl(root: Path) -> Engine:
 
 
 EMULATED_HLS = ("Vitis", "Vivado", "VivadoAccelerator", "Quartus", "Catapult")
+
+
+def _rtlsim(root: Path) -> Engine:
+    from naetrigger.export.rtl_simulation import RtlSimulation
+
+    return RtlSimulation(root / "export" / "rtl")
+
+
 _NETWORK = ("export/network/network.json", "export/network/network.npz")
 
 ENGINES: dict[str, EngineKind] = {
@@ -362,6 +370,14 @@ ENGINES: dict[str, EngineKind] = {
             description="the RTL's logic, by alkaid's bit-exact emulator",
             files=("export/rtl/rtl.json", "export/rtl/logic.json"),
             load=_rtl,
+            decides=True,
+        ),
+        EngineKind(
+            name="rtlsim",
+            model="student",
+            description="the Verilog itself in Verilator, one event on every clock",
+            files=("export/rtl/rtl.json", "export/rtl/simulation/simulation.json"),
+            load=_rtlsim,
             decides=True,
         ),
         *map(_further_hls, EMULATED_HLS),

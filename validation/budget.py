@@ -17,13 +17,40 @@ UNITS = {
 }
 
 
+ADVICE = {
+    "latency_ns": "raise the board's latency_cutoff if its clock allows, narrow student.weight_bits"
+    " and activation_bits, take fewer or smaller layers, or score by absolute_error, which has no"
+    " multipliers",
+    "initiation_interval": "lower firmware.reuse_factor, or take firmware.hls_io io_parallel",
+    "lut": "narrow student.weight_bits and activation_bits, take smaller student.hidden layers, or"
+    " score by absolute_error, which has no multipliers",
+    "ff": "raise the board's latency_cutoff if its clock allows (fewer stages), or narrow the"
+    " student's bits",
+    "dsp": "firmware.square: lookup, or firmware.hls_strategy: distributed_arithmetic",
+    "bram": "narrow what is squared, or firmware.square: multiplier",
+    "depth": "lower the board's latency_cutoff (more stages), or take a slower clock",
+}
+"""What helps where a quantity is too large."""
+
+
 def budget_checks(estimates: Sequence[FirmwareEstimate], board: Board) -> list[Check]:
-    """One check for each figure of each estimate that the board bounds."""
+    """One check for each figure of each estimate that the board bounds, and one of its depth.
+
+    A design that was placed on another device (nextpnr) is not held against this board's budget.
+    """
+    held = [estimate for estimate in estimates if estimate.source != "nextpnr"]
     return [
-        _check(estimate, line)
-        for line in board_summary(board).budget
-        for estimate in estimates
-        if getattr(estimate, line.quantity) is not None
+        *(
+            _check(estimate, line)
+            for line in board_summary(board).budget
+            for estimate in held
+            if getattr(estimate, line.quantity) is not None
+        ),
+        *(
+            _depth_check(estimate, estimate.lut_levels, estimate.lut_level_ns, board)
+            for estimate in held
+            if estimate.lut_levels is not None and estimate.lut_level_ns is not None
+        ),
     ]
 
 
@@ -59,4 +86,27 @@ def _check(estimate: FirmwareEstimate, line: BudgetLine) -> Check:
         value=value,
         limit=line.value,
         unit=line.unit,
+        advice=_advice(line.quantity, value, line.value, line.unit),
     )
+
+
+def _depth_check(estimate: FirmwareEstimate, levels: int, level_ns: float, board: Board) -> Check:
+    """LUT levels times the delay of one, against the clock period; no timing closure."""
+    delay = levels * level_ns
+    return Check(
+        name=f"logic depth of {estimate.target} ({estimate.source}): {levels} LUT levels of "
+        f"{level_ns:g} ns within one clock",
+        passed=delay <= board.clock_ns,
+        value=delay,
+        limit=board.clock_ns,
+        unit="ns",
+        advice=_advice("depth", delay, board.clock_ns, "ns"),
+    )
+
+
+def _advice(quantity: str, value: float, limit: float, unit: str) -> str:
+    """By how much a value is above its limit and what would help; empty where it is not."""
+    if value <= limit:
+        return ""
+    share = f" ({(value - limit) / limit:.0%})" if limit else ""
+    return f"{value - limit:g} {unit}{share} too much; {ADVICE[quantity]}"

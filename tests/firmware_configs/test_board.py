@@ -12,6 +12,7 @@ def test_a_shipped_board_is_complete(name):
     assert board.name == name
     limits = [getattr(board.budget, field) for field in type(board.budget).model_fields]
     assert all(limit is not None and limit.source for limit in limits)
+    assert board.lut_level_ns.source
     # an algorithm that takes every crossing has at most the clocks of one crossing
     assert board.budget.initiation_interval.value == int(board.crossing_ns / board.clock_ns + 0.01)
 

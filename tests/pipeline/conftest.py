@@ -37,6 +37,7 @@ student:
 firmware:
   vectors: 1000
   compiler: {compiler}
+  synthesis: none
 validation:
   bootstrap_replicas: 20
   background_efficiencies: [0.1]

@@ -25,7 +25,7 @@ data: {source: images.h5, input_spec: auto, student_input_spec: sums.yaml}
 model: {hidden: [8], latent: 2}
 objective: {name: ae, steps: 40}
 student: {mode: regress, hidden: [6], epochs: 2, float_epochs: 2, points: {noise_count: 300}}
-firmware: {vectors: 1000}
+firmware: {vectors: 1000, rtl_simulation: false, synthesis: none}
 validation:
   bootstrap_replicas: 20
   background_efficiencies: [0.1]

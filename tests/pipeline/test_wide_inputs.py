@@ -29,7 +29,8 @@ student:
   points: {langevin_share: 0, uniform_share: 0, noise_count: 200}
   float_epochs: 2
   epochs: 2
-firmware: {vectors: 1000, languages: [verilog], compiler: COMPILER}
+firmware:
+  {vectors: 1000, languages: [verilog], compiler: COMPILER, rtl_simulation: false, synthesis: none}
 validation:
   background_efficiencies: [0.1]
   bootstrap_replicas: 20

@@ -32,3 +32,30 @@ def test_unstated_quantities_are_named():
     estimate = FirmwareEstimate(target="rtl", source="estimate", lut=1, latency_ns=1.0)
     assert set(unmeasured([estimate], board)) == set(UNITS) - {"lut", "latency_ns"}
     assert set(unmeasured([], board)) == set(UNITS)
+
+
+def test_a_failed_check_says_by_how_much_and_what_would_help():
+    board = load_board("virtex7-690t")
+    estimate = FirmwareEstimate(target="rtl", source="yosys", lut=25_000, dsp=0)
+    lut, dsp = budget_checks([estimate], board)
+    assert lut.advice.startswith("3340 LUT (15%) too much; narrow student.weight_bits")
+    assert dsp.passed
+    assert dsp.advice == ""
+
+
+@pytest.mark.parametrize(("levels", "passed"), [(8, True), (9, False)])
+def test_lut_levels_are_held_against_the_clock(levels, passed):
+    board = load_board("virtex7-690t")  # 4.167 ns, 0.5 ns a level
+    estimate = FirmwareEstimate(
+        target="rtl", source="yosys", lut_levels=levels, lut_level_ns=board.lut_level_ns.value
+    )
+    (check,) = budget_checks([estimate], board)
+    assert check.passed == passed
+    assert check.value == levels * 0.5
+    assert f"{levels} LUT levels of 0.5 ns" in check.name
+    assert ("lower the board's latency_cutoff" in check.advice) != passed
+
+
+def test_what_another_device_needs_is_not_held_against_this_board():
+    board = load_board("virtex7-690t")
+    assert budget_checks([FirmwareEstimate(target="rtl", source="nextpnr", lut=10**6)], board) == []

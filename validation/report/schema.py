@@ -29,6 +29,8 @@ class Check(Entry):
     relation: Literal["<=", ">="] = "<="
     limit: float
     unit: str = ""
+    advice: str = ""
+    """Of a failed check: by how much, and what would help."""
 
 
 class PairAgreement(Entry):
@@ -146,6 +148,14 @@ class FirmwareEstimate(Entry):
     dsp: int | None = None
     bram: float | None = None
     """36-kbit blocks."""
+    tool: str = ""
+    """What made the figures and for which device, e.g. 'yosys 0.70, xc7 synthesis'."""
+    lut_levels: int | None = None
+    """LUTs one behind the other between two registers."""
+    lut_level_ns: float | None = None
+    """Delay that the board file gives a LUT with its net."""
+    maximum_clock_mhz: float | None = None
+    """Of a placed and routed design, on the device that `tool` names."""
 
 
 class BudgetLine(Entry):
