@@ -15,6 +15,7 @@ from naetrigger.contracts.version import __version__
 from naetrigger.pipeline import (
     build_command,
     data_commands,
+    package_command,
     rates_commands,
     run_commands,
     score_commands,
@@ -114,6 +115,7 @@ for _name, _until, _description in (
 app.command("report")(run_commands.report)
 app.command("show")(run_commands.show)
 app.command("build")(build_command.build)
+app.command("package")(package_command.package)
 app.command("list")(run_commands.list_)
 app.command("score")(score_commands.score)
 app.command("rates")(rates_commands.rates)
