@@ -29,6 +29,8 @@ from naetrigger.pipeline.work import Work, run_view
 
 log = logging.getLogger(__name__)
 
+VHDL_VECTORS = 200  # GHDL takes some 10 ms for each of a trigger's networks
+
 
 def run_export(work: Work) -> None:
     """Write every target, compile the emulation, and compare all engines."""
@@ -208,7 +210,22 @@ def _proved_equal(root: Path, network: FixedPointNetwork, vectors: Integers) -> 
     pairs = _named(require_agreement(scores, trace_of), "test vectors")
     if network.decision is not None:
         pairs += _named(_same_decisions(root, network, vectors), "decision bits of test vectors")
-    return pairs
+    return pairs + _named(_same_in_vhdl(root, network, vectors), "test vectors")
+
+
+def _same_in_vhdl(root: Path, network: FixedPointNetwork, vectors: Integers) -> list[Any]:
+    """The network against its VHDL in GHDL, where there are both."""
+    from naetrigger.export.ghdl import check_vhdl, has_ghdl
+    from naetrigger.validation.agreement import compare_pair
+
+    folder = root / "export" / "rtl"
+    if not (folder / "vhdl").is_dir():
+        return []
+    if not has_ghdl():
+        log.info("the VHDL is not simulated: ghdl is not on PATH")
+        return []
+    scores = network.scores(vectors[: check_vhdl(folder, network, vectors[:VHDL_VECTORS])])
+    return [compare_pair("network", scores, "vhdl (GHDL)", scores, "test vectors")]
 
 
 def _same_decisions(root: Path, network: FixedPointNetwork, vectors: Integers) -> list[Any]:
