@@ -16,12 +16,20 @@ MAX_INTEGER = 16  # without sign
 SAMPLE = 50_000
 
 
-def trained_type(signed: bool, width: int, integer: int) -> Fixed:
-    """The format of a QKeras quantizer: half to even, saturating; `integer` with the sign."""
-    return Fixed(signed, width, integer, Rounding.RND_CONV, Overflow.SAT)
+ROUNDINGS = {"half_even": Rounding.RND_CONV, "half_up": Rounding.RND}
+"""Of edges; weights are constants, and rounded half to even wherever the edges are."""
 
 
-def best_type(values: npt.ArrayLike, width: int, signed: bool) -> Fixed:
+def trained_type(
+    signed: bool, width: int, integer: int, rounding: Rounding = Rounding.RND_CONV
+) -> Fixed:
+    """The format of a quantizer, saturating; `integer` with the sign."""
+    return Fixed(signed, width, integer, rounding, Overflow.SAT)
+
+
+def best_type(
+    values: npt.ArrayLike, width: int, signed: bool, rounding: Rounding = Rounding.RND_CONV
+) -> Fixed:
     """The format of `width` bits that loses least on `values` (no shape asked).
 
     QKeras takes no fewer than 0 integer bits beside the sign, so there are none.
@@ -29,7 +37,7 @@ def best_type(values: npt.ArrayLike, width: int, signed: bool) -> Fixed:
     sample = np.asarray(values, dtype=np.float64).ravel()
     if sample.size > SAMPLE:  # evenly spaced, so no randomness
         sample = sample[:: -(-sample.size // SAMPLE)]
-    candidates = [trained_type(signed, width, i + signed) for i in range(MAX_INTEGER)]
+    candidates = [trained_type(signed, width, i + signed, rounding) for i in range(MAX_INTEGER)]
     errors = [np.mean((kind.quantize(sample) - sample) ** 2) for kind in candidates]
     return candidates[int(np.argmin(errors))]
 
@@ -50,14 +58,15 @@ def edge_type(
 ) -> Fixed:
     """Format of the values that leave a layer; `values` as they come without rounding."""
     bits = settings.layers.get(name, LayerBits())
-    default = settings.activation_bits
+    default, rounding = settings.activation_bits, ROUNDINGS[settings.rounding]
     if edge == "latent":
         default = settings.latent_bits
     if edge == "reconstruction":
         if (bits.activation or settings.reconstruction_bits) is None:
-            return _as_fine_as(input_type, values)
+            return _as_fine_as(input_type, values, rounding)
         default = settings.reconstruction_bits or default
-    return _type(values, bits.activation or default, bits.activation_integer, not relu)
+    width = bits.activation or default
+    return _type(values, width, bits.activation_integer, not relu, rounding)
 
 
 def score_type(
@@ -72,16 +81,22 @@ def score_type(
     top = max(min(int(largest * settings.score_headroom), bound), 1)
     integer = max(top.bit_length() - fraction, 0)
     width = max(min(settings.score_bits, integer + fraction), 1)
-    return trained_type(False, width, integer)
+    return trained_type(False, width, integer, ROUNDINGS[settings.rounding])
 
 
-def _type(values: npt.ArrayLike, width: int, integer: int | None, signed: bool) -> Fixed:
+def _type(
+    values: npt.ArrayLike,
+    width: int,
+    integer: int | None,
+    signed: bool,
+    rounding: Rounding = Rounding.RND_CONV,
+) -> Fixed:
     if integer is not None:
-        return trained_type(signed, width, integer)
-    return best_type(values, width, signed)
+        return trained_type(signed, width, integer, rounding)
+    return best_type(values, width, signed, rounding)
 
 
-def _as_fine_as(input_type: Fixed, values: Floats) -> Fixed:
+def _as_fine_as(input_type: Fixed, values: Floats, rounding: Rounding) -> Fixed:
     """The inputs' fraction bits, and integer bits for the largest value seen."""
     largest = float(np.abs(values).max(initial=0.0))
     integer = 0
@@ -89,4 +104,4 @@ def _as_fine_as(input_type: Fixed, values: Floats) -> Fixed:
         integer += 1
     integer = min(integer, max(input_type.integer - input_type.signed, 0))
     width = integer + 1 + max(input_type.fraction, 1 - integer)
-    return trained_type(True, width, integer + 1)
+    return trained_type(True, width, integer + 1, rounding)

@@ -27,7 +27,7 @@ from naetrigger.contracts.progress import Progress
 from naetrigger.export.qkeras_student import keras_graph, libraries
 from naetrigger.export.score_scale import ScoreScale, score_scale
 from naetrigger.export.student import SCORE, Student
-from naetrigger.export.student_settings import StudentSettings
+from naetrigger.export.student_settings import Pruning, StudentSettings
 from naetrigger.export.student_task import Sample, StudentTask
 
 Curve = list[tuple[str, int, float, float]]
@@ -68,17 +68,21 @@ class Trainer:
         if not epochs:
             return Fitted(student, 0, math.inf)
         run = _Run(student, self.task, settings, self.train, self.validation, quantized)
+        sparsities = schedule(settings.pruning, epochs) if quantized else [0.0] * epochs
         best = Fitted(student, 0, run.validate())
         self._finite(best.loss, phase, 0)
+        if sparsities[-1]:
+            best = Fitted(student, 0, math.inf)  # whole, so it is no candidate
         self.progress.start(f"student, {phase}", epochs)
         for epoch in range(1, epochs + 1):
             order = self._order()
+            run.prune(sparsities[epoch - 1])
             loss = run.epoch(order, rate * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs)))
             validation = run.validate()
             self._finite(loss + validation, phase, epoch)
             self.curve.append((phase, epoch, loss, validation))
             self.progress.update(epoch, loss=loss, validation=validation)
-            if validation < best.loss:
+            if validation < best.loss and sparsities[epoch - 1] == sparsities[-1]:
                 best = Fitted(run.student(), epoch, validation)
         return best
 
@@ -121,6 +125,7 @@ class _Run:
         self.optimizer = libs.keras.optimizers.Adam(1e-3)
         self.optimizer.build(self.model.trainable_variables)
         self.limits = _limits(student, self.model) if quantized else []
+        self.masks = _masks(student, self.model, libs.tf) if settings.pruning.sparsity else []
         self.train = [libs.tf.constant(a, libs.tf.float32) for a in train]
         self.validation = [libs.tf.constant(a, libs.tf.float32) for a in validation]
         self._epoch = libs.tf.function(self._pass)
@@ -129,6 +134,18 @@ class _Run:
     def epoch(self, order: Integers, rate: float) -> float:
         self.optimizer.learning_rate.assign(rate)
         return float(self._epoch(self.tf.constant(order)))
+
+    def prune(self, sparsity: float) -> None:
+        """Zero that fraction of each layer's weights, the smallest; it never gives one back."""
+        if sparsity <= 0:
+            return
+        for kernel, mask in self.masks:
+            magnitudes = np.abs(kernel.numpy()) * mask.numpy()
+            order = np.argsort(magnitudes, axis=None, kind="stable")
+            kept = np.ones(magnitudes.size, np.float32)
+            kept[order[: round(sparsity * magnitudes.size)]] = 0
+            mask.assign(kept.reshape(magnitudes.shape))
+            kernel.assign(kernel * mask)
 
     def validate(self) -> float:
         return float(self._validate())
@@ -156,6 +173,8 @@ class _Run:
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         for variable, low, high in self.limits:
             variable.assign(self.tf.clip_by_value(variable, low, high))
+        for kernel, mask in self.masks:
+            kernel.assign(kernel * mask)
         return loss
 
     def _mean_loss(self, x: Any, weights: Any, scores: Any, vector: Any) -> Any:
@@ -163,6 +182,19 @@ class _Run:
         score, *found = outputs if isinstance(outputs, list | tuple) else [outputs]
         loss = self.loss(score[:, 0], found, scores, vector)
         return self.tf.reduce_sum(weights * loss) / self.tf.reduce_sum(weights)
+
+
+def schedule(pruning: Pruning, epochs: int) -> list[float]:
+    """Sparsity in each epoch: 0 before `begin`, then s (1 - (1 - t)^3) until `end`."""
+    span = max(pruning.end - pruning.begin, 1e-9)
+    past = [min(max((epoch / epochs - pruning.begin) / span, 0.0), 1.0) for epoch in range(epochs)]
+    return [pruning.sparsity * (1 - (1 - t) ** 3) for t in past]
+
+
+def _masks(student: Student, model: Any, tf: Any) -> list[tuple[Any, Any]]:
+    """Each layer's weights and what is kept of them, 1 or 0."""
+    kernels = [model.get_layer(layer.name).kernel for layer in student.layers]
+    return [(kernel, tf.Variable(tf.ones_like(kernel), trainable=False)) for kernel in kernels]
 
 
 def _limits(student: Student, model: Any) -> list[tuple[Any, float, float]]:

@@ -23,7 +23,7 @@ COMPARED = ("Vitis", "Vivado", "VivadoAccelerator", "Catapult")
 
 @contextlib.contextmanager
 def writable(kind: BackendKind) -> Iterator[None]:
-    """hls4ml's wheel lacks a script of Libero's, the last thing its writer copies and none needs."""
+    """hls4ml's wheel lacks a script of Libero's: the last one its writer copies, not needed."""
     if kind.name != "Libero":
         yield
         return

@@ -17,9 +17,10 @@ import numpy as np
 
 from naetrigger.contracts.errors import AgreementError, EnvironmentProblem, InputError, MissingExtra
 from naetrigger.contracts.exact_floats import FLOAT32_BITS, FLOAT64_BITS
-from naetrigger.contracts.fixed_point import Fixed, Integers
+from naetrigger.contracts.fixed_point import Fixed, Integers, Rounding
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.score import evaluate
+from naetrigger.export.half_up import half_up_quantizer
 from naetrigger.export.lower import lower
 from naetrigger.export.student import INPUT, SCORE, Student, StudentLayer, read_student
 
@@ -61,6 +62,8 @@ def libraries() -> Libraries:
 
 def quantizer(kind: Fixed) -> Any:
     """QKeras' quantizer of a format; keywords alone, as hls4ml reads them rightly."""
+    if kind.rounding is Rounding.RND:
+        return half_up_quantizer(kind, libraries())
     return libraries().qkeras.quantized_bits(
         bits=kind.width,
         integer=kind.integer - kind.signed,
@@ -72,6 +75,8 @@ def quantizer(kind: Fixed) -> Any:
 
 def relu_quantizer(kind: Fixed) -> Any:
     """QKeras' ReLU into an unsigned format."""
+    if kind.rounding is Rounding.RND:
+        return half_up_quantizer(kind, libraries())
     return libraries().qkeras.quantized_relu(bits=kind.width, integer=kind.integer)
 
 

@@ -71,6 +71,24 @@ class Loss(Settings):
     """Added to both scores inside the logarithm, in units of the median background score."""
 
 
+class Pruning(Settings):
+    """Small weights become zeros while the student is trained with quantizers, and stay zeros."""
+
+    sparsity: float = Field(default=0.0, ge=0, le=0.99)
+    """Fraction of each layer's weights that end as zeros, the smallest first; 0: none."""
+    begin: float = Field(default=0.1, ge=0, le=1)
+    """Where in `epochs` the first weights go."""
+    end: float = Field(default=0.5, ge=0, le=1)
+    """Where the last weights have gone: sparsity * (1 - (1 - t)^3) in between (Zhu and Gupta,
+    arXiv:1710.01878). Only epochs behind it are kept."""
+
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> Pruning:
+        if not self.begin <= self.end < 1:
+            raise ValueError(f"begin <= end < 1, got {self.begin} and {self.end}")
+        return self
+
+
 class StudentSettings(Settings):
     """The compact fixed-point network that goes into the firmware."""
 
@@ -82,6 +100,11 @@ class StudentSettings(Settings):
     not used by quantize."""
     latent: int | None = Field(default=None, ge=1, le=4096)
     """Latent size for distil; absent: the teacher's."""
+
+    rounding: Literal["half_even", "half_up"] = "half_even"
+    """Rounding of every edge and of the score. half_up needs fewer LUTs and a stage less; the
+    student is trained with the one it will have."""
+    pruning: Pruning = Pruning()
 
     weight_bits: int = Field(default=8, ge=2, le=24)
     """Bits of every weight, sign included; integer bits follow the weights' range."""
@@ -120,6 +143,8 @@ class StudentSettings(Settings):
             raise ValueError(f"hidden widths must be 1 to 4096, got {list(self.hidden)}")
         if self.loss.vector == 0 and self.loss.score == 0:
             raise ValueError("loss.vector and loss.score are both 0: nothing to train to")
+        if self.pruning.sparsity and not self.epochs:
+            raise ValueError("pruning.sparsity: nothing is pruned in 0 epochs; raise epochs")
         for name, bits in self.layers.items():
             for part, default in (
                 ("weight", self.weight_bits),
