@@ -1,7 +1,7 @@
 """Maximum likelihood of a normalizing flow of images: L = mean -log p(x), per input.
 
-Kingma and Dhariwal, arXiv:1807.03039 (models/glow.py). The density is that of the inputs as they
-come, which are continuous to it: it says nothing of probabilities of gray levels.
+Kingma and Dhariwal, arXiv:1807.03039 (models/glow.py). The density is one of continuous inputs:
+gray levels are spread by uniform noise while it learns, and scored as they are.
 """
 
 from __future__ import annotations
@@ -35,12 +35,18 @@ class Glow(Objective[GlowObjective, GlowModel]):
     def loss(
         self, model: GlowModel, batch: Tensor, state: State, generator: torch.Generator
     ) -> StepResult:
-        del state, generator
-        energy = model.energy(batch).mean()
+        del state
+        energy = model.energy(self._spread(batch, generator)).mean()
         return StepResult(energy / model.n_inputs, {"positive_energy": energy.item()})
 
     def validate(
         self, model: GlowModel, batch: Tensor, state: State, generator: torch.Generator
     ) -> Validation:
-        del state, generator
-        return Validation(model.scores(batch).mean().item() / model.n_inputs, {})
+        del state
+        spread = self._spread(batch, generator)
+        return Validation(model.scores(spread).mean().item() / model.n_inputs, {})
+
+    def _spread(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        """The batch with each input anywhere within its level, whose width is a setting."""
+        unit = torch.rand(batch.shape, generator=generator, dtype=batch.dtype, device=batch.device)
+        return batch + self.settings.dequantization * (unit - 0.5)

@@ -63,6 +63,10 @@ class GlowObjective(ObjectiveBase):
     filters: int = Field(32, ge=1, le=4096)
     """Channels of the couplings' convolutions; their activation is model.activation."""
 
+    dequantization: float = Field(0.125, ge=0, allow_inf_nan=False)
+    """Width of the uniform noise on inputs while training, without which the density of gray levels
+    grows without bound; as it stands, the step of 16 levels from -1 to 1."""
+
 
 class PixelCnnObjective(ObjectiveBase):
     """Likelihood of gray images, pixel by pixel."""
