@@ -28,11 +28,18 @@ from naetrigger.contracts.decision import without_decision
 from naetrigger.contracts.errors import InputError, MissingExtra
 from naetrigger.contracts.exact_floats import FLOAT32_BITS
 from naetrigger.contracts.fixed_point import Fixed, Integers
+from naetrigger.contracts.layer_ops import LAYER_OPS
 from naetrigger.contracts.network import Bounds, FixedPointNetwork, Node
 from naetrigger.export.hls_backends import BACKENDS, BackendKind, part_for, why_not_emulated
 from naetrigger.export.hls_choices import check_layers, check_reuse, layer_config
 from naetrigger.export.hls_decision import comparisons_as_layers, outputs_of
 from naetrigger.export.hls_emulation import Emulated, emulation_source
+from naetrigger.export.hls_layers import (
+    layer_entry,
+    layer_precision,
+    layer_problems,
+    register_layers,
+)
 from naetrigger.export.hls_library import FORMAT, NAME, VERSION, HlsLibrary, compile_library
 from naetrigger.export.hls_project import settle, writable, write_bench
 from naetrigger.export.licenses import copy_license
@@ -97,6 +104,15 @@ def write_hls(
 def _check(network: FixedPointNetwork, kind: BackendKind, settings: FirmwareSettings) -> None:
     """InputError, before anything is written, for what the back end or the emulation cannot do."""
     check_layers(network, kind, settings)
+    problems = [
+        problem
+        for node in network.nodes
+        for problem in layer_problems(
+            node, [network[n] for n in node.inputs], kind, settings.hls_io
+        )
+    ]
+    if problems:
+        raise InputError("hls: " + "; ".join(problems))
     bits = FLOAT32_BITS if kind.name == "VivadoAccelerator" else DOUBLE_BITS
     for node in (network.input, network[network.output]):
         if node.type.width > bits:
@@ -150,6 +166,7 @@ def _graph(
             from hls4ml.model.graph import ModelGraph
         except ImportError as error:
             raise MissingExtra("hls4ml", "export") from error
+        register_layers()
         config = _config(project, kind, board, settings)
         layers = [_layer(node, network, names) for node in network.nodes]
         by_resource = settings.hls_strategy == "resource"
@@ -162,7 +179,7 @@ def _graph(
             "LayerName": {
                 names[node.name]: {
                     **layer_config(
-                        node, bounds[node.name], settings, _precision(node, bounds[node.name])
+                        node, bounds[node.name], settings, _precision(node, network, bounds)
                     ),
                     "Trace": trace,
                 }
@@ -216,7 +233,7 @@ def _layer(node: Node, network: FixedPointNetwork, names: Mapping[str, str]) -> 
     n_in = network[node.inputs[0]].size if node.inputs else node.size
     match node.op:
         case "input":
-            shape = {"input_shape": [node.size], "data_format": "channels_last"}
+            shape = {"input_shape": list(node.dims), "data_format": "channels_last"}
             return {"name": name, "class_name": "InputLayer", **shape}
         case "dense" | "sum":
             ones = np.ones(n_in, np.int64)
@@ -246,14 +263,18 @@ def _layer(node: Node, network: FixedPointNetwork, names: Mapping[str, str]) -> 
             twice = [names[node.inputs[0]]] * 2
             return layer | {"class_name": "Merge", "op": "multiply", "inputs": twice}
         case _:
-            raise InputError(f"hls: {node.name}: op '{node.op}' has no HLS layer")
+            return layer_entry(node, network[node.inputs[0]], layer)
 
 
-def _precision(node: Node, bounds: Bounds) -> dict[str, str]:
+def _precision(
+    node: Node, network: FixedPointNetwork, bounds: Mapping[str, Bounds]
+) -> dict[str, str]:
     """Every format that hls4ml would otherwise choose by itself."""
     precision = {"result": str(node.type)}
+    if node.op in LAYER_OPS:
+        return precision | layer_precision(node, network[node.inputs[0]], bounds[node.name])
     if node.op in ("dense", "sum"):
-        accumulator = str(bounds.accumulator)
+        accumulator = str(bounds[node.name].accumulator)
         weight = str(node.weight_type or ONE)
         bias = str(node.bias_type or ONE)
         precision |= {"accum": accumulator, "weight": weight, "bias": bias}
