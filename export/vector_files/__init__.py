@@ -1,0 +1,1 @@
+"""Test vectors as files of the formats that hardware test stands take; one format a module."""
