@@ -15,10 +15,13 @@ from naetrigger.contracts.version import __version__
 from naetrigger.pipeline import (
     build_command,
     data_commands,
+    import_command,
     package_command,
     rates_commands,
     run_commands,
     score_commands,
+    search_command,
+    synthesize_command,
 )
 from naetrigger.pipeline.command_options import (
     BROKEN_PIPE,
@@ -115,7 +118,10 @@ for _name, _until, _description in (
 app.command("report")(run_commands.report)
 app.command("show")(run_commands.show)
 app.command("build")(build_command.build)
+app.command("synthesize")(synthesize_command.synthesize)
 app.command("package")(package_command.package)
+app.command("import")(import_command.import_)
+app.command("search")(search_command.search)
 app.command("list")(run_commands.list_)
 app.command("score")(score_commands.score)
 app.command("rates")(rates_commands.rates)

@@ -6,7 +6,7 @@ import logging
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from naetrigger.contracts import progress
 from naetrigger.contracts.manifest import Manifest
 from naetrigger.pipeline.event_files import readable
 from naetrigger.pipeline.recipe import Recipe
-from naetrigger.validation.report.schema import Report
+from naetrigger.validation.report.schema import FirmwareEstimate, Report
 
 LINE_EVERY_SECONDS = 15.0
 REFRESH_SECONDS = 0.1
@@ -276,16 +276,22 @@ def _show_report(report: Report) -> None:
     names = [*(m for m in models if m in names), *(m for m in names if m not in models)]
     rows: list[list[object]] = [[s, *(aucs.get((s, m)) for m in names)] for s in signals]
     show_table("AUC", ["signal", *names], rows)
-    show_table(
-        "Firmware",
-        [*FIGURES],
-        [[getattr(figures, name) for name in FIGURES.values()] for figures in report.firmware],
-    )
+    show_firmware(report.firmware)
     console = Console(highlight=False, soft_wrap=True)
     failed = report.failed_checks
     console.print(f"checks: {len(report.checks) - len(failed)} of {len(report.checks)} passed")
     for check in failed:
         console.print(f"  {check_line(check.model_dump())}", markup=False)
+
+
+def show_firmware(firmware: Sequence[FirmwareEstimate]) -> None:
+    """Latency and size by every tool."""
+    rows: list[list[object]] = [[getattr(e, name) for name in FIGURES.values()] for e in firmware]
+    show_table("Firmware", [*FIGURES], rows)
+    for estimate in firmware:
+        if estimate.maximum_clock_mhz is not None:
+            clock = f"{estimate.maximum_clock_mhz:g} MHz at most: {estimate.tool}"
+            Console(highlight=False, soft_wrap=True).print(clock, markup=False)
 
 
 def show_table(title: str, columns: list[str], rows: list[list[object]]) -> None:

@@ -104,44 +104,11 @@ def _scores_of(root: Path, name: str, words: dict[str, Any]) -> dict[str, Any]:
 
 
 def _estimates(root: Path) -> list[Any]:
-    """The RTL's figures: alkaid's estimate, and yosys' synthesis where there is one."""
-    from naetrigger.export.rtl import read_estimate
-    from naetrigger.export.rtl_simulation import read_latency, was_simulated
     from naetrigger.export.synthesis import read_synthesis
-    from naetrigger.validation.report.schema import FirmwareEstimate
+    from naetrigger.pipeline.rtl_figures import rtl_figures
 
     folder, board = root / "export" / "rtl", load_board(str(root / "export" / "board.yaml"))
-    rtl, found = read_estimate(folder), read_synthesis(folder)
-    simulated = read_latency(folder) if was_simulated(folder) else None
-    timing = {
-        "latency_cycles": rtl.latency_cycles,
-        "clock_ns": rtl.clock_ns,
-        "latency_ns": rtl.latency_cycles * rtl.clock_ns,
-        "initiation_interval": rtl.initiation_interval,
-    }
-    measured = "" if simulated is None else "; latency as measured in simulation"
-    sizes = {"lut": rtl.lut, "ff": rtl.ff, "dsp": rtl.dsp}
-    estimate = FirmwareEstimate(
-        target="rtl", source="estimate", tool=f"alkaid's estimate{measured}", **timing, **sizes
-    )
-    if found is None:
-        return [estimate]
-    dsp = "" if found.use_dsp else " without DSPs"
-    return [
-        estimate,
-        FirmwareEstimate(
-            target="rtl",
-            source="yosys",
-            tool=f"yosys {found.yosys}, {found.family} synthesis{dsp}, not placed{measured}",
-            **timing,
-            lut=found.lut,
-            ff=found.ff,
-            dsp=found.dsp,
-            bram=found.bram,
-            lut_levels=found.lut_levels,
-            lut_level_ns=board.lut_level_ns.value if board.lut_level_ns else None,
-        ),
-    ]
+    return list(rtl_figures(folder, board, read_synthesis(folder)))
 
 
 def _vendor_figures(work: Work) -> list[Any]:
