@@ -99,19 +99,17 @@ extern "C" void {name}_scores(const double *inputs, double *scores, size_t n) {{
 class _Design:
     """One network's RTL: its ports and when its score comes."""
 
-    input: Fixed
-    features: int
-    score: Fixed | None  # None: a score that is always 0 has no bits
+    inputs: tuple[Fixed | None, ...]  # None: a word that reaches no output has no bits
+    score: Fixed | None  # None: a score that is always 0 has none either
     latency: int
 
     @property
     def input_bits(self) -> int:
-        """Every word has its place, one that reaches no output too."""
-        return self.features * self.input.width
+        return sum(kind.width for kind in self.inputs if kind)
 
     @property
     def input_words(self) -> int:
-        return -(-self.input_bits // WORD)
+        return max(-(-self.input_bits // WORD), 1)
 
 
 class RtlBatch:
@@ -131,9 +129,8 @@ class RtlBatch:
                 continue
             record = json.loads((folder / name / "rtl.json").read_text(encoding="utf-8"))
             ports, latency = record["ports"], int(record["estimate"]["latency_cycles"])
-            score = None if ports["score"] == "none" else parse_fixed(ports["score"])
-            first = network.input
-            self._designs[name] = _Design(first.type, first.size, score, latency)
+            *kinds, score = (_port(text) for text in (*ports["inputs"], ports["score"]))
+            self._designs[name] = _Design(tuple(kinds), score, latency)
             _copy_verilog(name, folder / name / "verilog" / "src", folder / "verilog")
         self._verilate()
 
@@ -175,6 +172,10 @@ class RtlBatch:
         _run([*command, *sources], folder, VERILATOR_ROOT=str(root))
 
 
+def _port(text: str) -> Fixed | None:
+    return None if text == "none" else parse_fixed(text)
+
+
 def _write_rtl(network: FixedPointNetwork, folder: Path, board: Board) -> None:
     """With tables for squares where they are not too large."""
     widths = [network[node.inputs[0]].type.width for node in network.nodes if node.op == "square"]
@@ -202,7 +203,7 @@ def _top(designs: Mapping[str, _Design]) -> str:
         body.append(
             f"wire [{WORD * len(words) - 1}:0] {name}_x = {{{', '.join(reversed(words))}}};\n"
             f"wire [{(design.score.width if design.score else 1) - 1}:0] {name}_s;\n"
-            f"{name}_wrapper {name}_net(.clk(clk), .model_inp({name}_x[{bits - 1}:0]), "
+            f"{name} {name}_net(.clk(clk), .model_inp({name}_x[{max(bits, 1) - 1}:0]), "
             f".model_out({name}_s));\nassign {name}_y = {name}_s;\n"
         )
     return f"module batch({', '.join(ports)});\n{''.join(body)}endmodule\n"
@@ -240,8 +241,12 @@ int main(int, char **argv) {{
 def _packed(words: Integers, design: _Design, cycles: int) -> np.ndarray:
     """Input mantissas (N, F) side by side in 32-bit words, input 0 lowest: (cycles, words)."""
     bits = np.zeros((cycles, WORD * design.input_words), np.uint8)
-    used = words[:, :, None] >> np.arange(design.input.width) & 1
-    bits[: len(words), : design.input_bits] = used.reshape(len(words), -1)
+    offset = 0
+    for column, kind in zip(words.T, design.inputs, strict=True):
+        if kind is not None:
+            places = slice(offset, offset + kind.width)
+            bits[: len(words), places] = column[:, None] >> np.arange(kind.width) & 1
+            offset += kind.width
     return np.packbits(bits, axis=1, bitorder="little").view("<u4")
 
 
