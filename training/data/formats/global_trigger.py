@@ -58,6 +58,7 @@ WORDS = (
 )
 MUON_QUALITY = 12
 ORBIT = 3564
+ALGORITHMS = 512
 CONTEXT_COLUMNS = ("crossing", "final_or")
 _LINE = re.compile(
     r"\d+" + "".join(rf" +[0-9a-fA-F]{{{digits}}}" for digits in DIGITS[1:-1]) + r" +[01]"
@@ -131,6 +132,53 @@ def write(path: Path, chunks: Iterable[Events]) -> None:
             row += len(events)
 
 
+def write_decisions(
+    path: Path, objects_of: npt.NDArray[np.int64], decisions: npt.NDArray[np.int64], first: int
+) -> None:
+    """Write crossings with algorithm bits set, and their final OR.
+
+    objects_of : pt, eta, phi in hardware integers, (N, 19, 3)
+    decisions : bits (N, K); bit k is algorithm bit `first` + k
+    """
+    if not 0 <= first <= ALGORITHMS - decisions.shape[1]:
+        raise InputError(
+            f"global-trigger: there are {ALGORITHMS} algorithm bits; {decisions.shape[1]} from "
+            f"{first} on do not fit"
+        )
+    words = pack(objects_of).tolist()
+    with whole_file(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
+        for i, bits in enumerate(decisions.tolist()):
+            algorithms = sum(bit << first + k for k, bit in enumerate(bits))
+            file.write(_line(words[i], i % ORBIT, algorithms > 0, algorithms))
+
+
+def read_decisions(
+    path: Path, bits: int, first: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Objects (N, 19, 3) and `bits` algorithm bits from `first` on, (N, bits).
+
+    Raises InputError by line number for a line that is none, or whose final OR is not the OR of
+    its algorithm bits.
+    """
+    words, decisions = [], []
+    with reading(path, "Global Trigger test vectors"), path.open(encoding="ascii") as file:
+        for number, line in enumerate(map(str.strip, file), 1):
+            if not line:
+                continue
+            fields = _fields(line, path, number)
+            algorithms = int(fields[-2], 16)
+            if (algorithms > 0) != (fields[-1] == "1"):
+                raise InputError(
+                    f"{path}: line {number}: final OR {fields[-1]} does not go with the algorithm "
+                    f"bits"
+                )
+            words.append([int(fields[i], 16) for i in WORDS])
+            decisions.append([algorithms >> first + k & 1 for k in range(bits)])
+    if not words:
+        raise InputError(f"{path}: holds no events")
+    return unpack(np.array(words, np.uint64)), np.array(decisions, np.int64).reshape(-1, bits)
+
+
 def unpack(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     """Words of the 19 objects, (N, 19), as pt, eta, phi, (N, 19, 3)."""
     shifts, bits = _PLACES[:, :, 0], _PLACES[:, :, 1]
@@ -171,11 +219,12 @@ def _mask(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return (np.uint64(1) << bits) - np.uint64(1)
 
 
-def _line(words: list[int], crossing: float, final_or: float) -> str:
+def _line(words: list[int], crossing: float, final_or: float, algorithms: int = 0) -> str:
     fields = ["0" * (digits or 1) for digits in DIGITS]
     for place, word in zip(WORDS, words, strict=True):
         fields[place] = f"{word:0{DIGITS[place]}x}"
-    fields[0], fields[-1] = f"{int(crossing):04d}", f"{int(final_or)}"
+    fields[0], fields[-2] = f"{int(crossing):04d}", f"{algorithms:0{DIGITS[-2]}x}"
+    fields[-1] = f"{int(final_or)}"
     return " ".join(fields) + "\n"
 
 
