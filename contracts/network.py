@@ -353,10 +353,8 @@ def _bounds(
             high = [e[1] for e in ends]
         case "above":
             assert node.weights is not None
-            low, high = (
-                [int(end[0] >= threshold) for threshold in node.weights.tolist()]
-                for end in (low, high)
-            )
+            levels = node.weights.tolist()
+            low, high = [int(low[0] >= t) for t in levels], [int(high[0] >= t) for t in levels]
             fraction = 0
         case _:  # cast
             pass

@@ -22,6 +22,7 @@ from naetrigger.pipeline import (
     score_commands,
     search_command,
     synthesize_command,
+    vectors_command,
 )
 from naetrigger.pipeline.command_options import (
     BROKEN_PIPE,
@@ -120,6 +121,7 @@ app.command("show")(run_commands.show)
 app.command("build")(build_command.build)
 app.command("synthesize")(synthesize_command.synthesize)
 app.command("package")(package_command.package)
+app.command("vectors")(vectors_command.vectors)
 app.command("import")(import_command.import_)
 app.command("search")(search_command.search)
 app.command("list")(run_commands.list_)

@@ -61,8 +61,8 @@ def _vectors(work: Work, network: FixedPointNetwork, events: Integers) -> Intege
 
     rng = np.random.default_rng([work.recipe.seed, 2])
     vectors = agreement_vectors(network, work.recipe.firmware.vectors, rng, events)
-    expected = {"scores": network.scores(vectors), "decisions": network.decisions(vectors)}
-    np.savez(work.folder / "vectors.npz", inputs=vectors, **expected)
+    scores, decisions = network.scores(vectors), network.decisions(vectors)
+    np.savez(work.folder / "vectors.npz", inputs=vectors, scores=scores, decisions=decisions)
     return vectors
 
 
