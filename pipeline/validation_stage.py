@@ -123,8 +123,9 @@ def _vendor_figures(work: Work) -> list[Any]:
         cycles = found["latency_cycles"]
         entries.append(
             FirmwareEstimate(
-                target=f"hls {backend}, {tool}, {step}",
+                target=f"hls {backend}",
                 source="vendor",
+                tool=f"{tool}, {step}",
                 clock_ns=clock,
                 latency_ns=None if cycles is None else cycles * clock,
                 **found,
