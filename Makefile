@@ -8,11 +8,12 @@ INSTALL := $(BIN)/python .ci/install.py
 # One thread a test worker: two workers share what is often two cores.
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 
-.PHONY: help demo test lint bench clean dev
+.PHONY: help demo test coverage lint bench clean dev
 
 help:
 	@echo "make demo   the quickstart: trains, exports and validates into runs/demo"
-	@echo "make test   lint, types and all tests with coverage"
+	@echo "make test   lint, types and all tests"
+	@echo "make coverage   all tests, and the lines that they reach"
 	@echo "make lint   import rules, ruff, mypy"
 	@echo "make bench  seeds and bit widths of jets-wnae, an hour or so, into runs/bench"
 	@echo "make dev    the development environment alone"
@@ -22,8 +23,11 @@ demo: .venv/.installed-run
 	$(BIN)/naetrigger run jets-quickstart --out runs/demo
 
 test: lint
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal --cov=naetrigger --cov-report=term:skip-covered \
-		--cov-fail-under=85
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal
+
+coverage: .venv/.installed-dev
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal --cov=naetrigger \
+		--cov-report=term:skip-covered --cov-fail-under=85
 
 lint: .venv/.installed-dev
 	$(BIN)/lint-imports --no-logo
