@@ -36,7 +36,7 @@ FORMAT = "naetrigger-synthesis"
 VERSION = 1
 NAME = "synthesis.json"
 FAMILIES = ("xc7", "xcu", "xcup")
-LOGIC = "t:* t:FD* %d t:LD* %d t:SRL* %d t:RAM* %d t:BUF* %d"  # all cells but registers
+LOGIC = "* t:FD* %d t:LD* %d t:SRL* %d t:RAM* %d t:BUF* %d"  # all cells but registers
 KINDS = {
     "lut": r"LUT\d|LUT6_2|INV|SRL.*|RAM(?!B).*",
     "ff": r"FD[A-Z]+|LD[A-Z]+",
