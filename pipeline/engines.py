@@ -10,6 +10,7 @@ memory.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -100,6 +101,22 @@ def score(root: Path, name: str, inputs: Integers) -> Scores:
 def trace(root: Path, name: str, inputs: Integers) -> dict[str, Integers]:
     """Mantissas on the edges that an engine can show; empty if it shows none."""
     return _answer(root, name, "trace", inputs) if engine_named(name).traces else {}
+
+
+def deciding(root: Path) -> list[str]:
+    """Engines of the student that give the bits of a run whose network decides."""
+    return [name for name in available(root, "student") if _decides(root, ENGINES[name])]
+
+
+def _decides(root: Path, kind: EngineKind) -> bool:
+    """Some HLS back ends are written without the decision; their record says so."""
+    records = [root / file for file in kind.files if file.endswith("hls.json")]
+    if not kind.decides or not records:
+        return kind.decides
+    try:
+        return json.loads(records[0].read_text(encoding="utf-8")).get("decision") is not None
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{records[0]}: not readable ({error!r})") from error
 
 
 def decisions(root: Path, name: str, inputs: Integers) -> Integers:
@@ -281,6 +298,7 @@ def _further_hls(backend: str) -> EngineKind:
         files=(f"export/{folder}/hls.json", f"export/{folder}/emulation.cpp", INPUT_SPEC),
         load=_hls_in(folder),
         traces=True,
+        decides=True,
     )
 
 

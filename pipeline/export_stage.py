@@ -234,8 +234,7 @@ def _same_decisions(root: Path, network: FixedPointNetwork, vectors: Integers) -
 
     assert network.decision is not None
     node = network.decision
-    names = [name for name in engines.available(root, "student") if engines.ENGINES[name].decides]
-    bits = {name: engines.decisions(root, name, vectors) for name in names}
+    bits = {name: engines.decisions(root, name, vectors) for name in engines.deciding(root)}
 
     def trace_of(name: str, rows: Any) -> dict[str, Integers]:
         return {node: bits[name][rows]}

@@ -13,13 +13,15 @@ from naetrigger.contracts.decision import with_decision
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Integers
 from naetrigger.contracts.network import FixedPointNetwork
+from naetrigger.export.hls_decision import comparisons_as_layers
+from naetrigger.export.hls_library import HlsLibrary
 from naetrigger.export.onnx_engines import QcdqModel, QonnxModel
 from naetrigger.export.onnx_fixed import write_qcdq, write_qonnx
 from naetrigger.export.rtl import RtlModel, write_rtl
 from naetrigger.export.settings import DecisionSettings, FirmwareSettings
 from naetrigger.firmware_configs.board import Board
 from tests.export.targets.networks import random_network, spec_of
-from tests.export.targets.projects import vectors_of
+from tests.export.targets.projects import Projects, vectors_of
 
 VERILOG = FirmwareSettings(languages=("verilog",))
 REGISTERS = VERILOG.model_copy(update={"decision": DecisionSettings(registers=True)})
@@ -107,6 +109,30 @@ def test_onnx_without_a_decision_has_none(
     write(tmp_path / "student.onnx", network, spec_of(network))
     with pytest.raises(InputError, match="no output 'decision'"):
         model(tmp_path / "student.onnx").decisions(np.zeros((1, network.input.size)))
+
+
+@pytest.mark.parametrize("kind", ["square", "abs"])
+def test_hls(kind: str, hls_project: Projects) -> None:
+    network, words = deciding(kind)
+    folder = hls_project(f"decision-{kind}", network)
+    library = HlsLibrary(folder)
+    inputs = network.input.type.real(words)
+    np.testing.assert_array_equal(library.scores(inputs), network.scores(words))
+    np.testing.assert_array_equal(library.decisions(inputs), network.decisions(words))
+    np.testing.assert_array_equal(library.trace(inputs)["decision"], network.decisions(words))
+    assert library.thresholds == network.thresholds
+    lines = (folder / "tb_data" / "tb_output_predictions.dat").read_text().splitlines()
+    expected = np.array([line.split() for line in lines], np.float64)
+    bits = network.decisions(vectors_of(network, 1000)[:50])
+    np.testing.assert_array_equal(expected[:, 1:], bits)
+
+
+@pytest.mark.parametrize("kind", ["square", "abs"])
+def test_layers_of_a_comparison_give_its_bits(kind: str) -> None:
+    network, words = deciding(kind)
+    layers = comparisons_as_layers(network)
+    np.testing.assert_array_equal(layers.trace(words)["decision"], network.decisions(words))
+    assert layers.decision is None
 
 
 def test_another_threshold_gives_other_bits() -> None:
