@@ -1,0 +1,134 @@
+"""The commands `vectors` and `package` on a run made by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from naetrigger.contracts import calo_regions
+from naetrigger.contracts.decision import with_decision
+from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.network_file import load_network, save_network
+from naetrigger.export.vectors import agreement_vectors
+from naetrigger.firmware_configs.board import load_board
+from naetrigger.firmware_configs.input_spec import load_input_spec
+from naetrigger.pipeline.cli import run_command_line
+from naetrigger.pipeline.packaging import thresholds_of
+from naetrigger.pipeline.vector_writing import FORMATS
+from tests.pipeline.small_run import crossings, make_run
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = make_run(tmp_path_factory.mktemp("run") / "run")
+    plain = load_network(root / "export" / "network")
+    scores = plain.scores(load_input_spec("l1-57-pt").mantissas(crossings(50)))
+    network = with_decision(plain, [int(np.quantile(scores, q)) for q in (0.5, 0.9)])
+    save_network(network, root / "export" / "network")
+    inputs = agreement_vectors(network, 1000, np.random.default_rng(0))
+    np.savez(root / "export" / "vectors.npz", inputs=inputs)
+    board = load_board("vu13p-5ns").model_dump_json()
+    (root / "export" / "board.yaml").write_text(board)
+    return root
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "regions"])
+def test_vectors_are_written_and_checked(
+    name: str, run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "vectors"
+    command = ["vectors", str(run_folder), "--format", name]
+    assert run_command_line([*command, "--out", str(out), "--events", "40"]) == 0
+    assert run_command_line([*command, "--check", str(out), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert document == {"file": str(out), "format": name, "events": 40}
+    assert run_command_line([*command, "--out", str(out)]) == 2
+
+
+def test_a_changed_expectation_is_found(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "vectors.hex"
+    command = ["vectors", str(run_folder), "--format", "hex"]
+    assert run_command_line([*command, "--out", str(out), "--events", "9"]) == 0
+    lines = out.read_text().splitlines()
+    *words, score, bits = lines[4].split()
+    lines[4] = " ".join([*words, f"{int(score, 16) ^ 1:04x}", bits])
+    out.write_text("\n".join(lines) + "\n")
+    assert run_command_line([*command, "--check", str(out)]) == 1
+    assert "score: 1 of 9 events differ from the network, first event 3" in capsys.readouterr().err
+
+
+def test_global_trigger_bits_that_are_wrong_are_found(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "gt.txt"
+    command = ["vectors", str(run_folder), "--format", "gt", "--first-bit", "8"]
+    assert run_command_line([*command, "--out", str(out)]) == 0
+    text = out.read_text().splitlines()
+    fired = [line.split()[-1] for line in text]
+    assert set(fired) == {"0", "1"}, "some events must fire, some not"
+    first = fired.index("1")
+    *fields, bits, final = text[first].split()
+    text[first] = " ".join([*fields, f"{int(bits, 16) ^ 0x300:0128x}", final])
+    out.write_text("\n".join(text) + "\n")
+    assert run_command_line([*command, "--check", str(out)]) in (1, 2)
+    error = capsys.readouterr().err
+    assert f"first event {first}" in error or f"line {first + 1}" in error
+
+
+def test_formats_of_other_inputs_are_refused(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "x")]
+    assert run_command_line(["vectors", str(run_folder), "--format", "regions", *out]) == 2
+    assert f"the {len(calo_regions.COLUMNS)} of calorimeter regions" in capsys.readouterr().err
+    assert run_command_line(["vectors", str(run_folder), "--format", "cow", *out]) == 2
+    assert "no format 'cow'; did you mean 'coe'?" in capsys.readouterr().err
+
+
+def test_a_package_is_written_from_a_run(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "package"
+    command = ["package", str(run_folder), "--out", str(out), "--version", "7"]
+    assert run_command_line([*command, "--vectors", "60", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "GTADModel_v7"
+    table = np.loadtxt(out / "test_vectors.txt", dtype=np.int64, comments="#")
+    assert table.shape == (60, 58)
+    scales = (out / "GTADModel_v7" / "scales.h").read_text()
+    assert "ad_offsets[57] = {94, 0, 0, 14," in scales
+    assert "typedef ap_fixed<18,13,AP_TRN,AP_WRAP,0> unscaled_t;" in scales
+    assert run_command_line(command) == 2
+    (out / "README.md").write_text("other")
+    assert run_command_line(["package", str(out), "--check"]) == 2
+    assert "README.md: edited" in capsys.readouterr().err
+
+
+def test_thresholds_of_rates_report_and_decision(run_folder: Path) -> None:
+    network = load_network(run_folder / "export" / "network")
+    assert thresholds_of(run_folder, network)["rates"] == []
+    rates = {
+        "machine": {"name": "m"},
+        "rates": [
+            {"requested_khz": 1.0, "threshold_hw": 77, "threshold": 19.25, "status": "ok"},
+            {"requested_khz": 0.1, "threshold_hw": None, "threshold": None, "status": "refused"},
+        ],
+    }
+    folder = run_folder / "validation"
+    folder.mkdir()
+    (folder / "rates.json").write_text(json.dumps(rates))
+    try:
+        found = thresholds_of(run_folder, network)
+        assert found["rates"] == [
+            {"rate_khz": 1.0, "threshold_hw": 77, "threshold": 19.25, "status": "ok"}
+        ]
+        (folder / "rates.json").write_text("{")
+        with pytest.raises(InputError, match=r"rates\.json: not readable"):
+            thresholds_of(run_folder, network)
+    finally:
+        (folder / "rates.json").unlink()
+        folder.rmdir()
