@@ -37,6 +37,7 @@ from naetrigger.contracts.layer_ops import LAYER_OPS
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export.licenses import copy_license
 from naetrigger.export.rtl_layers import layer_logic, layer_problems
+from naetrigger.export.rtl_pipeline import pipelined
 from naetrigger.export.settings import FirmwareSettings, Square
 from naetrigger.firmware_configs.board import Board
 
@@ -108,24 +109,46 @@ def write_rtl(
         project.mkdir()
         design = _best_design(network, project, board, settings)
         for language in settings.languages:
-            model = _rtl_model(design.logic, project / language, board, settings, language)
+            model = rtl_model(design.logic, project / language, board, settings, language)
             model.write()
             _settle(project / language)
         design.logic.save(project / LOGIC)
-        estimate = RtlEstimate(
-            latency_cycles=int(design.model.latency),
-            initiation_interval=1,
-            clock_ns=board.clock_ns,
-            lut=round(design.logic.cost),
-            ff=int(design.model.reg_bits),
-            dsp=0,
-            delay=float(design.logic.latency[1]),
-            square=design.square,
-        )
+        estimate = _estimate(design, design.model, board)
         _write_record(network, project, board, settings, design, estimate)
         copy_license("alkaid", project)
         project.rename(folder)
     return estimate
+
+
+def estimates(
+    network: FixedPointNetwork, board: Board, settings: FirmwareSettings, cutoffs: Sequence[float]
+) -> list[RtlEstimate]:
+    """What RTL of the network would need at each latency cutoff; nothing is written."""
+    problems = unsupported(network)
+    if problems:
+        raise InputError("rtl: " + "; ".join(problems))
+    found = []
+    design: _Design | None = None
+    for cutoff in cutoffs:
+        paced = board.model_copy(update={"latency_cutoff": cutoff})
+        if design is None:
+            design = _best_design(network, Path(), paced, settings)
+        model = rtl_model(design.logic, Path("unwritten"), paced, settings, "verilog")
+        found.append(_estimate(design, model, board))
+    return found
+
+
+def _estimate(design: _Design, model: Any, board: Board) -> RtlEstimate:
+    return RtlEstimate(
+        latency_cycles=int(model.latency),
+        initiation_interval=1,
+        clock_ns=board.clock_ns,
+        lut=round(design.logic.cost),
+        ff=int(model.reg_bits),
+        dsp=0,
+        delay=float(design.logic.latency[1]),
+        square=design.square,
+    )
 
 
 def unsupported(network: FixedPointNetwork) -> list[str]:
@@ -224,7 +247,7 @@ def _best_design(
     designs = []
     for choice in _choices(network, settings.square):
         logic = _trace(network, choice, settings.decision.registers)
-        model = _rtl_model(logic, project / "unwritten", board, settings, "verilog")
+        model = rtl_model(logic, project / "unwritten", board, settings, "verilog")
         designs.append(_Design(choice, logic, model))
         log.info("rtl: square by %s: %s, %s cycles", choice, logic, model.latency)
     return min(designs, key=lambda design: design.merit)
@@ -410,13 +433,15 @@ def _squared(x: Any, square: Square, name: str) -> Any:
     return magnitude.apply(np.square)
 
 
-def _rtl_model(
+def rtl_model(
     logic: Any, folder: Path, board: Board, settings: FirmwareSettings, language: str
 ) -> Any:
+    """alkaid's project of one language, pipelined for the board; `write()` writes it."""
     from alkaid.codegen import RTLModel
 
+    by_levels = board.stage_delay == "lut_levels"
     return RTLModel(
-        logic,
+        pipelined(logic, board.latency_cutoff) if by_levels else logic,
         folder,
         settings.project,
         flavor=language,
@@ -424,6 +449,7 @@ def _rtl_model(
         print_latency=False,
         part_name=board.part,
         clock_period=board.clock_ns,
+        ternary_fuse=not by_levels,
     )
 
 
@@ -443,8 +469,8 @@ def _write_record(
     estimate: RtlEstimate,
 ) -> None:
     """rtl.json: ports, clock and estimates."""
-    inputs = [_format_of(kif) for kif in np.transpose(design.logic.inp_kifs).tolist()]
-    score, *bits = [_format_of(kif) for kif in np.transpose(design.logic.out_kifs).tolist()]
+    inputs = [port_format(kif) for kif in np.transpose(design.logic.inp_kifs).tolist()]
+    score, *bits = [port_format(kif) for kif in np.transpose(design.logic.out_kifs).tolist()]
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -452,6 +478,7 @@ def _write_record(
         "part": board.part,
         "latency_cutoff": board.latency_cutoff,
         "latency_cutoff_source": board.latency_cutoff_source,
+        "stage_delay": board.stage_delay,
         "languages": list(settings.languages),
         "input": {"size": network.input.size, "type": str(network.input.type)},
         "score": {"type": str(network.score_type), "scale": network.score_scale},
@@ -472,7 +499,7 @@ def _write_record(
     (project / NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def _format_of(kif: list[int]) -> str:
+def port_format(kif: list[int]) -> str:
     """The format of a port; it may be narrower than the network's where bits never change."""
     keep, integer, fraction = kif
     width = keep + integer + fraction

@@ -45,8 +45,10 @@ class Board(Settings):
     """Time between bunch crossings."""
     clock_source: str
     latency_cutoff: float = Field(gt=0)
-    """Combinational delay a pipeline stage may hold, in alkaid's units (about one LUT level)."""
+    """Combinational delay a pipeline stage may hold, in the units of `stage_delay`."""
     latency_cutoff_source: str
+    stage_delay: Literal["alkaid", "lut_levels"] = "alkaid"
+    """What the cutoff counts: alkaid's delays (about an adder each), or LUTs in a row."""
     lut_level_ns: Limit | None = None
     """Delay of a LUT with the net behind it; LUT levels times it are held against the clock."""
     wrapper: Literal["plain", "axi_stream"] = "plain"

@@ -102,7 +102,8 @@ def network() -> FixedPointNetwork:
 @pytest.fixture(scope="module")
 def project(network: FixedPointNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wrapped") / "rtl"
-    write_rtl(network, folder, load_board("vu13p-5ns"), FirmwareSettings(languages=("verilog",)))
+    board = load_board("virtex7-690t")
+    write_rtl(network, folder, board, FirmwareSettings(languages=("verilog",)))
     return folder
 
 
