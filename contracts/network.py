@@ -344,13 +344,13 @@ def _bounds(
         case "square" | "abs":
             if node.op == "square":
                 fraction *= 2
-            ends = [
+            sides = [
                 sorted((a * a, b * b) if node.op == "square" else (abs(a), abs(b)))
                 for a, b in zip(low, high, strict=True)
             ]
             crosses = [a <= 0 <= b for a, b in zip(low, high, strict=True)]
-            low = [0 if c else e[0] for c, e in zip(crosses, ends, strict=True)]
-            high = [e[1] for e in ends]
+            low = [0 if c else e[0] for c, e in zip(crosses, sides, strict=True)]
+            high = [e[1] for e in sides]
         case "above":
             assert node.weights is not None
             levels = node.weights.tolist()

@@ -2,7 +2,7 @@
 
 Convolutions, maxima, reshapes, transposes, sums of two edges, slopes and scales are layers of
 hls4ml's own; an average is a convolution with one constant. Tables and ends are functions of ours
-(hls/nnet_naetrigger.h), registered with hls4ml for the back ends with ``ap_fixed``.
+(hls_headers/nnet_naetrigger.h), registered with hls4ml for the back ends with ``ap_fixed``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from naetrigger.export.hls_backends import BackendKind
 
 AP_FIXED = ("Vitis", "Vivado", "VivadoAccelerator")
 OWN = ("table", "clip")
-HEADER = Path(__file__).parent / "hls" / "nnet_naetrigger.h"
+HEADER = Path(__file__).parent / "hls_headers" / "nnet_naetrigger.h"
 BIT = "fixed<2,2>"
 Entry = dict[str, Any]
 
