@@ -46,7 +46,7 @@ def lower(student: Student) -> FixedPointNetwork:
         "columns": ",".join(student.columns),
     }
     network = FixedPointNetwork(tuple(graph.nodes), output, scale, about)
-    return _narrowed(network, graph.exact)
+    return narrowed(network, graph.exact)
 
 
 class _Graph:
@@ -122,7 +122,7 @@ def _stored(type: Fixed) -> Fixed:
     return Fixed(type.signed, type.width, type.integer, overflow=Overflow.WRAP)
 
 
-def _narrowed(network: FixedPointNetwork, exact: set[str]) -> FixedPointNetwork:
+def narrowed(network: FixedPointNetwork, exact: set[str]) -> FixedPointNetwork:
     """Exact nodes get the narrowest format that holds every value they can take."""
     bounds = network.bounds()
     nodes = []
