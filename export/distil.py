@@ -26,6 +26,9 @@ from naetrigger.export.student import Student, float_edges, write_student
 from naetrigger.export.student_settings import StudentSettings
 from naetrigger.export.student_task import StudentTask
 
+Unquantized = dict[str, tuple[Student, Any]]
+"""Students before quantizers by shape, and the state of the generator behind them."""
+
 
 @dataclass(frozen=True)
 class StudentReport:
@@ -59,21 +62,60 @@ def train_student(
     Raises InputError for settings that do not fit the teacher, TrainingDiverged for a loss that
     is not finite.
     """
+    curve: Curve = []
+    report = fit_student(task, settings, seed, progress or Silent(), curve)
+    network = write_trained(report, folder)
+    _write_curve(folder / "curves.csv", curve)
+    return replace(report, network=network)
+
+
+def write_trained(report: StudentReport, folder: Path) -> FixedPointNetwork:
+    """Write student.json, student.safetensors and network/; the network as it is read back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_student(report.student, folder)
+    return lower_student(folder)
+
+
+def fit_student(
+    task: StudentTask,
+    settings: StudentSettings,
+    seed: int,
+    progress: Progress,
+    curve: Curve,
+    unquantized: Unquantized | None = None,
+) -> StudentReport:
+    """Train, choose formats, lower; nothing is written.
+
+    unquantized : keeps students as they are before quantizers, by shape, for calls with the same
+        task and seed; the numbers are those of training them again
+    """
     libs = libraries()
     libs.keras.utils.set_random_seed(seed)
     libs.tf.config.experimental.enable_op_determinism()
     start = starting_student(task, settings, np.random.default_rng([seed, 1]))
-    curve: Curve = []
-    trainer = Trainer(task, settings, seed, progress or Silent(), curve)
+    trainer = Trainer(task, settings, seed, progress, curve)
     if settings.mode != "quantize":
-        start = trainer.fit(start, quantized=False).student
+        start = _without_quantizers(trainer, start, settings, unquantized)
     fitted = trainer.fit(with_formats(start, task, settings), quantized=True)
     student = with_score_type(fitted.student, task, settings)
-    report = _report(student, task, fitted)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_student(report.student, folder)
-    _write_curve(folder / "curves.csv", curve)
-    return replace(report, network=lower_student(folder))
+    return _report(student, task, fitted)
+
+
+def _without_quantizers(
+    trainer: Trainer,
+    start: Student,
+    settings: StudentSettings,
+    kept: Unquantized | None,
+) -> Student:
+    said = {"mode", "hidden", "latent", "loss", "batch_size", "float_epochs", "float_learning_rate"}
+    key = settings.model_dump_json(include=said)
+    if kept is not None and key in kept:
+        student, trainer.rng.bit_generator.state = kept[key]
+        return student
+    student = trainer.fit(start, quantized=False).student
+    if kept is not None:
+        kept[key] = student, trainer.rng.bit_generator.state
+    return student
 
 
 def with_formats(student: Student, task: StudentTask, settings: StudentSettings) -> Student:

@@ -193,7 +193,7 @@ def _graph(
             if layer.reuse_factor:
                 check_reuse(name, layer.reuse_factor, graph.graph[names[name]], graph)
         graph.config.trace_output = trace
-        with writable(kind):
+        with writable(kind, project):
             graph.write()
     return graph
 

@@ -22,8 +22,13 @@ COMPARED = ("Vitis", "Vivado", "VivadoAccelerator", "Catapult")
 
 
 @contextlib.contextmanager
-def writable(kind: BackendKind) -> Iterator[None]:
-    """hls4ml's wheel lacks a script of Libero's: the last one its writer copies, not needed."""
+def writable(kind: BackendKind, project: Path) -> Iterator[None]:
+    """hls4ml's wheel lacks a script of Libero's, the last one its writer copies and none needs.
+
+    Its writer for Catapult packs the project into an archive besides, unless one is there.
+    """
+    if kind.name == "Catapult":
+        project.with_name(f"{project.name}.tar.gz").touch()
     if kind.name != "Libero":
         yield
         return

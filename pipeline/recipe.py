@@ -23,6 +23,7 @@ from naetrigger.export.student_settings import StudentSettings
 from naetrigger.firmware_configs.shipped import find, parse_yaml, problem_lines
 from naetrigger.pipeline.other_objective import carried_over
 from naetrigger.pipeline.paths import located, relative_to
+from naetrigger.pipeline.search_settings import SearchSettings
 from naetrigger.training.data.settings import DataSettings
 from naetrigger.training.settings import (
     EnsembleSettings,
@@ -68,6 +69,9 @@ class Recipe(Settings):
 
     validation: ValidationSettings = ValidationSettings()
     """How the result is judged."""
+
+    search: SearchSettings = SearchSettings()
+    """What `naetrigger search` may change; no stage of a run reads it."""
 
     seed: int = Field(0, ge=0, lt=2**31)
     """Seed of everything random: the same recipe and seed give the same files."""

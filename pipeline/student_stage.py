@@ -19,15 +19,21 @@ NEGATIVES = 4000  # samples of the teacher's own density that the student meets
 def run_student(work: Work) -> None:
     """Train the student on background, on points around it, and on the teacher's answers."""
     from naetrigger.export.distil import train_student
+
+    recipe = work.recipe
+    train_student(task_of(work), recipe.student, recipe.seed, work.folder, work.progress)
+
+
+def task_of(work: Work) -> StudentTask:
+    """What the student of a run learns from; tensorflow is loaded too, quietly."""
     from naetrigger.export.qkeras_student import libraries
     from naetrigger.training.teacher import load_teacher
 
-    recipe = work.recipe
     model = load_teacher(work.root / "training")
     task = (_own_view_task if has_two_specs(work.root) else _task)(work, model)
     with _hushed():
         libraries()
-    train_student(task, recipe.student, recipe.seed, work.folder, work.progress)
+    return task
 
 
 def _task(work: Work, model: Any) -> StudentTask:

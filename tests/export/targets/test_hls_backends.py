@@ -137,7 +137,7 @@ def test_a_proved_choice_is_written(tmp_path: Path, board: Board) -> None:
     ("layer", "choice", "message"),
     [
         ("d0", {"accumulator": "fixed<8,2>"}, "accum .*would overflow or round: partial sums need"),
-        ("d0", {"accumulator": "fixed<30,20>"}, "would overflow or round"),
+        ("d0", {"accumulator": "fixed<30,21>"}, "would overflow or round"),
         ("a0", {"accumulator": "fixed<30,12>"}, "'relu' has no accumulator"),
         ("latent", {"result": "fixed<6,3,RND_CONV,SAT>"}, "would give other values than"),
         ("latent", {"result": "fixed<9,3,RND_CONV,SAT>"}, "would give other values than"),

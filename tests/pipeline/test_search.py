@@ -1,0 +1,213 @@
+"""The search on a toy problem: a teacher that is given, students that cost no training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
+from naetrigger.contracts.manifest import Manifest, StageRecord, write_manifest
+from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.export.student_task import Sample, StudentTask
+from naetrigger.firmware_configs.board import load_board
+from naetrigger.pipeline import search as search_module
+from naetrigger.pipeline import student_stage
+from naetrigger.pipeline.recipe import Recipe
+from naetrigger.pipeline.search import Row, front, require_searchable, search
+from naetrigger.pipeline.search_measure import fidelity, ranks
+from naetrigger.pipeline.search_trial import beyond, changed, overrides, own_choice, space
+
+RECIPE = Recipe.model_validate(
+    {
+        "name": "toy",
+        "search": {"trials": 14, "epochs": 3, "rounding": ["half_even", "half_up"]},
+        "student": {"weight_bits": 7, "pruning": {"sparsity": 0.25}},
+    }
+)
+
+
+def costs(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """Wider is nearer and larger; half up is cheaper; one choice has no student."""
+    if choice["weight_bits"] == 3:
+        return {"problem": "too narrow"}
+    width = choice["weight_bits"] + choice["activation_bits"]
+    up = choice["rounding"] == "half_up"
+    figures = {
+        "rank_shift": 1 / width + choice["sparsity"] / 10,
+        "lut": int(100 * width * (1 - choice["sparsity"])) - 20 * up,
+        "ff": 1,
+        "dsp": 0,
+        "cycles": 10 - up,
+    }
+    return figures | {"beyond": beyond(figures, load_board("virtex7-690t"))}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run with a teacher, and trials that take no time."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write_manifest(folder, Manifest({"training": StageRecord("key", (), 0, {}, ())}))
+    monkeypatch.setattr(search_module, "run", lambda *_, **__: None)
+    monkeypatch.setattr(student_stage, "task_of", lambda _: None)
+    monkeypatch.setattr(search_module, "_layer_names", lambda *_: ["encoder_0"])
+    monkeypatch.setattr(search_module, "evaluate", lambda *a: (costs(a[3]), None))
+    return folder
+
+
+def test_a_killed_search_ends_with_the_same_front(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = search(RECIPE, root)
+    calls = 0
+
+    def killed(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls in (1, 4, 13):  # before the first ends, among the random, behind them
+            raise KeyboardInterrupt
+        return costs(arguments[3]), None
+
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "manifest.json").write_bytes((root / "manifest.json").read_bytes())
+    monkeypatch.setattr(search_module, "evaluate", killed)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            search(RECIPE, again)
+    resumed = search(RECIPE, again)
+    assert resumed.rows == whole.rows
+    assert resumed.front == whole.front
+    assert whole.rows[0].choice["weight_bits"] == 7, "the recipe's own student is the first"
+    assert len(whole.rows) + whole.failed == 14
+
+
+def test_more_trials_go_on_from_those_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = search(RECIPE, root)
+    monkeypatch.setattr(search_module, "evaluate", lambda *_: pytest.fail("nothing is missing"))
+    assert search(RECIPE, root).rows == first.rows
+    monkeypatch.setattr(search_module, "evaluate", lambda *a: (costs(a[3]), None))
+    more = RECIPE.model_copy(update={"search": RECIPE.search.model_copy(update={"trials": 16})})
+    result = search(more, root)
+    assert result.rows[: len(first.rows)] == first.rows
+    assert len(result.rows) + result.failed == 16
+
+
+def row(trial: int, objectives: tuple[float, float, float], fits: bool = True) -> Row:
+    shift, lut, cycles = objectives
+    beyond_ = {"lut": -0.5 if fits else 0.5}
+    figures = {"rank_shift": shift, "lut": lut, "cycles": cycles, "beyond": beyond_}
+    return Row(trial, {}, figures, [])
+
+
+def test_front_holds_what_no_other_beats_within_the_budget() -> None:
+    rows = [
+        row(0, (0.1, 100, 5)),
+        row(1, (0.1, 100, 5)),  # the same again
+        row(2, (0.1, 101, 5)),  # beaten
+        row(3, (0.2, 50, 6)),
+        row(4, (0.3, 60, 4)),
+        row(5, (0.01, 10, 1), fits=False),
+    ]
+    assert [r.trial for r in front(rows)] == [3, 4, 0]
+    assert [r.trial for r in front(rows[5:])] == [5]
+
+
+def test_beyond_says_by_what_part() -> None:
+    board = load_board("virtex7-690t")  # no DSP, 50 ns of 4.1667
+    found = beyond({"cycles": 24, "lut": 21660, "ff": 43320 * 2, "dsp": 3}, board)
+    assert found["latency_ns"] == pytest.approx(1.0, abs=1e-3)
+    assert (found["lut"], found["ff"], found["dsp"]) == (0.0, 1.0, 3.0)
+
+
+def sample(x: Any, scores: Any, weight: float = 1.0) -> Sample:
+    return Sample(np.asarray(x, float), np.full(len(x), weight), np.asarray(scores, float), None)
+
+
+def test_rank_shift_bounds_the_change_of_auc() -> None:
+    rng = np.random.default_rng(0)
+    kind = Fixed(True, 6, 3, Rounding.RND_CONV, Overflow.SAT)
+    wide = Fixed(False, 12, 8)
+    nodes = (
+        Node("x", "input", (), 2, kind),
+        Node("sq", "square", ("x",), 2, wide),
+        Node("score", "sum", ("sq",), 1, Fixed(False, 6, 4, Rounding.RND, Overflow.SAT)),
+    )
+    network = FixedPointNetwork(nodes, "score", 1.0)
+    x = kind.quantize(rng.normal(size=(2000, 2)))
+    around = kind.quantize(2 * rng.normal(size=(1000, 2)))
+    truth = [(v**2).sum(axis=1) + 0.3 * v[:, 0] for v in (x, around)]
+    task = StudentTask(
+        kind, ("a", "b"), "squared_error", sample(x, truth[0]), sample(x, truth[0]),
+        sample(around, truth[1], 2.0), sample(around, truth[1], 2.0),
+    )  # fmt: skip
+    found = fidelity(task, network)
+    assert 0 < found.auc_shift <= found.rank_shift < 0.2
+    assert 0.9 < found.spearman < 1
+    exact = fidelity(
+        StudentTask(**{**vars(task), "validation": sample(x, network.scores(kind.mantissas(x)))}),
+        network,
+    )
+    assert exact.spearman == pytest.approx(1.0)
+
+
+def test_ranks_are_fractions_above_with_ties_half() -> None:
+    got = ranks(np.array([5.0, 2.0, 0.0, 9.0]), np.array([1.0, 2.0, 2.0, 3.0]), np.ones(4))
+    np.testing.assert_allclose(got, [0.0, 0.5, 1.0, 0.0])
+
+
+def test_choices_and_their_options() -> None:
+    choices = space(RECIPE, ["encoder_0"])
+    assert choices["weight_bits"] == [3, 4, 5, 6, 7, 8]
+    own = own_choice(RECIPE, choices)
+    assert own == {
+        "rounding": "half_even", "sparsity": 0.3, "activation_bits": 8, "latent_bits": 10,
+        "weight_bits": 7,
+    }  # fmt: skip
+    settings = changed(RECIPE, {**own, "weight_bits": 4, "rounding": "half_up"})
+    assert (settings.weight_bits, settings.rounding, settings.epochs) == (4, "half_up", 3)
+    assert settings.pruning.sparsity == 0.3
+    each = RECIPE.model_validate({"search": {"per_layer": True}, "student": {"mode": "distil"}})
+    named = space(each, ["encoder_0", "decoder_0"])
+    assert {"weight_bits.encoder_0", "weight_bits.decoder_0"} < set(named)
+    choice = {"weight_bits.encoder_0": 5, "sparsity": 0.5, "hidden": "16-8"}
+    assert changed(each, choice).layers["encoder_0"].weight == 5
+    assert changed(each, choice).hidden == (16, 8)
+    assert overrides(each, choice) == [
+        "--set student.layers.encoder_0.weight=5",
+        "--set student.pruning.sparsity=0.5",
+        "--set student.hidden=[16,8]",
+    ]
+
+
+def test_shapes_need_a_mode_that_has_them() -> None:
+    wanted = Recipe.model_validate({"search": {"hidden": [[8], [4]]}})
+    with pytest.raises(InputError, match=r"search\.hidden: student\.mode quantize"):
+        require_searchable(wanted)
+
+
+def test_the_options_of_a_row_are_settings_of_a_recipe() -> None:
+    assert json.loads(json.dumps(overrides(RECIPE, {"weight_bits": 4}))) == [
+        "--set student.weight_bits=4",
+        "--set student.epochs=3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weight_bits": [8, 3]}, "smallest <= largest"),
+        ({"sparsity": [1.0]}, "fractions below 1"),
+        ({"rounding": []}, "at least one choice"),
+        ({"latency_cutoffs": [0.0]}, "numbers > 0"),
+    ],
+)
+def test_impossible_ranges_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Recipe.model_validate({"search": settings})
