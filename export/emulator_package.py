@@ -37,6 +37,7 @@ from naetrigger.firmware_configs.input_spec import InputSpec
 MANIFEST = "MANIFEST.sha256"
 VECTORS = "test_vectors.txt"
 AP_TYPES = "extras/include/ap_types"
+_GUARD = re.compile(r"^(\s*#\s*(?:ifndef|define)\s+)(\w+_H_)[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,8 @@ def _copy_network(project: Path, package: Path, of: sources.Emulator) -> None:
         text = path.read_text(encoding="utf-8")
         if not is_type and path.parent.name != "nnet_utils":
             text = text.replace(f"naetrigger_{of.model}", of.namespace)
+            # two versions may be included into one source: hls4ml guards every network alike
+            text = _GUARD.sub(rf"\1{of.model.upper()}_\2", text)
         target.write_text(text, encoding="utf-8")
     licenses = package / "LICENSES"
     licenses.mkdir()

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naetrigger.contracts.decision import with_decision
-from naetrigger.contracts.errors import AgreementError, InputError
+from naetrigger.contracts.errors import AgreementError, EnvironmentProblem, InputError
 from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.export.emulator_check import run_package, verify_package
@@ -52,7 +52,7 @@ def real_events() -> np.ndarray:
 
 def package(folder: Path, version: int, **changes: object) -> Path:
     write_package(
-        with_decision(network(version), [30]),
+        with_decision(network(abs(version)), [30]),
         SPEC,
         folder,
         replace(PackageSettings(version=version), **changes),  # type: ignore[arg-type]
@@ -246,15 +246,32 @@ def test_a_tampered_package_is_noticed(
         verify_package(folder)
 
 
-def test_check_runs_the_test_of_a_copy(built: Path, compiler: str, tmp_path: Path) -> None:
-    """Built files are there already, so that nothing but the test's verdict is asked for."""
-    folder = tmp_path / "package"
-    shutil.copytree(built, folder)
-    shutil.rmtree(folder / "GTADModel_v6")
-    lines = (folder / "test_vectors.txt").read_text().splitlines()
-    (folder / "test_vectors.txt").write_text("\n".join([*lines[:50], lines[50] + " 1"]) + "\n")
-    with pytest.raises(AgreementError, match="event 49 is garbled"):
-        run_package(folder, compiler)
+MAKEFILE = """\
+all:
+\t@printf '#!/bin/sh\\necho "3 events"\\nexit %s\\n' $(STATUS) > test && chmod +x test
+STATUS := {status}
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "error", "said"),
+    [
+        (0, "", None, "3 events"),
+        (1, "", AgreementError, "not the expected ones: 3 events"),
+        (0, "$(error no)", EnvironmentProblem, "make failed"),
+    ],
+)
+def test_check_builds_a_copy_and_asks_its_test(
+    status: int, more: str, error: type[Exception] | None, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Makefile").write_text(MAKEFILE.format(status=status, more=more))
+    if error is None:
+        assert run_package(tmp_path) == said
+    else:
+        with pytest.raises(error, match=said):
+            run_package(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
 
 
 def test_only_what_is_included_is_in_it(written: Path) -> None:
