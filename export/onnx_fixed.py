@@ -23,8 +23,10 @@ import numpy as np
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.exact_floats import FLOAT32_BITS, FLOAT64_BITS
 from naetrigger.contracts.fixed_point import Fixed, Floats, Overflow, Rounding
+from naetrigger.contracts.layer_ops import LAYER_OPS
 from naetrigger.contracts.network import Bounds, FixedPointNetwork, Node
 from naetrigger.export.onnx_graph import DECISION, INPUTS, SCORE, GraphBuilder, properties_of
+from naetrigger.export.onnx_layers import layer_tensor
 from naetrigger.firmware_configs.input_spec import InputSpec
 
 QCDQ_OPSET = 21  # the first whose QuantizeLinear knows 16 bits
@@ -109,18 +111,27 @@ def _build(network: FixedPointNetwork, form: _Form) -> GraphBuilder:
     """The graph of the network, each edge as tensor ``edge_NAME``."""
     proved = network.bounds(wraps=False)
     graph = GraphBuilder(network.input.size, needed_dtype(network))
-    edges = {network.input.name: form.cast(graph, network.input, INPUTS)}
+    # onnxruntime moves a DequantizeLinear through Reshape and MaxPool, and then refuses the graph
+    layered = {name for node in network.nodes if node.op in LAYER_OPS for name in node.inputs}
+
+    def cast_of(node: Node) -> Callable[[GraphBuilder, Node, str], str]:
+        return _round_and_clip if form.cast is _qcdq and node.name in layered else form.cast
+
+    edges = {network.input.name: cast_of(network.input)(graph, network.input, INPUTS)}
     sizes = {node.name: node.size for node in network.nodes}
     for node in network.nodes[1:]:
         values = [edges[name] for name in node.inputs]
         if node.op == "above":
             edges[node.name] = _above(graph, node, values[0])
             continue
-        exact = _exact(graph, node, values, sizes[node.inputs[0]], form)
+        if node.op in LAYER_OPS:
+            exact = layer_tensor(graph, node, network[node.inputs[0]], values)
+        else:
+            exact = _exact(graph, node, values, sizes[node.inputs[0]], form)
         if node.type.width > 16 and _lossless(node, proved[node.name]):
             edges[node.name] = graph.add("Identity", [exact], f"edge_{node.name}", node.size)
         else:
-            edges[node.name] = form.cast(graph, node, exact)
+            edges[node.name] = cast_of(node)(graph, node, exact)
     graph.output(SCORE, edges[network.output], 1)
     if network.decision is not None:
         graph.output(DECISION, edges[network.decision], network[network.decision].size)
