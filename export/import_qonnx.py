@@ -136,9 +136,10 @@ class OnnxReader:
         self.constants[node.output[0]] = numpy_helper.to_array(value).astype(np.float64)
 
     def _pass(self, node: Any) -> None:
-        for known in (self.edges, self.constants, self.pending):
+        kinds: tuple[dict[str, Any], ...] = (self.edges, self.constants, self.pending)
+        for known in kinds:
             if node.input[0] in known:
-                known[node.output[0]] = known[node.input[0]]  # type: ignore[index]
+                known[node.output[0]] = known[node.input[0]]
 
     def _quantize(self, node: Any, name: str) -> None:
         source, result = node.input[0], node.output[0]

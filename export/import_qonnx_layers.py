@@ -163,11 +163,11 @@ def _ends(reader: OnnxReader, node: Any, name: str) -> str:
 
 def _function(reader: OnnxReader, node: Any, name: str) -> None:
     """Waits for the Quant node behind it, with which it makes a table."""
-    functions = {"Tanh": np.tanh, "Sigmoid": lambda x: 1 / (1 + np.exp(-x))}
-    function = functions[node.op_type]
+    tanh = node.op_type == "Tanh"
 
     def in_float32(x: Floats) -> Floats:
-        return np.asarray(function(x.astype(np.float32)), dtype=np.float64)
+        x = x.astype(np.float32)
+        return np.asarray(np.tanh(x) if tanh else 1 / (1 + np.exp(-x)), dtype=np.float64)
 
     reader.pending[node.output[0]] = reader.edge(node, 0), in_float32
 

@@ -126,13 +126,17 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 
 def executed(graph: Graph, n_out: int, inputs: Any) -> Any:
     """Outputs by the qonnx package."""
+    return run_qonnx(graph.model(n_out, len(inputs)), "global_in", inputs)
+
+
+def run_qonnx(proto: Any, source: str, inputs: Any) -> Any:
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
     from qonnx.transformation.infer_shapes import InferShapes
 
-    model = ModelWrapper(graph.model(n_out, len(inputs))).transform(InferShapes())
+    model = ModelWrapper(proto).transform(InferShapes())
     with _readable_versions():
-        (result,) = execute_onnx(model, {"global_in": inputs.astype(np.float32)}).values()
+        (result,) = execute_onnx(model, {source: inputs.astype(np.float32)}).values()
     return result
 
 
@@ -155,6 +159,24 @@ def test_outputs_equal_those_of_qonnx(name: str, file: Callable[..., Path]) -> N
     found = model.network[model.outputs].type.real(edge)
     np.testing.assert_array_equal(found, executed(graph, n_out, inputs))
     assert len(np.unique(found)) > 20
+
+
+@pytest.mark.parametrize(("name", "shape"), [("dense", (6,)), ("images", (2, 6, 5))])
+def test_files_of_brevitas_give_what_qonnx_makes_of_them(name: str, shape: tuple[int, ...]) -> None:
+    """Written by Brevitas 0.13.4 (export_qonnx) from QuantLinear, QuantConv2d, QuantReLU."""
+    path = Path(__file__).parent / "brevitas" / f"{name}.onnx"
+    model = read_qonnx(path, score="0")
+    words, inputs = words_and_inputs(model, shape)
+    exported = onnx.load(str(path))
+    constants = {tensor.name for tensor in exported.graph.initializer}
+    for end in (*exported.graph.input, *exported.graph.output):
+        if end.name not in constants:
+            end.type.tensor_type.shape.dim[0].dim_value = EVENTS
+    del exported.graph.value_info[:]
+    (source,) = (end.name for end in exported.graph.input if end.name not in constants)
+    found = model.network[model.outputs].type.real(model.network.trace(words)[model.outputs])
+    np.testing.assert_array_equal(found, run_qonnx(exported, source, inputs))
+    assert len(np.unique(found)) > 100
 
 
 def spoilt(name: str) -> tuple[Graph, int]:
