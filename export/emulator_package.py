@@ -123,12 +123,12 @@ def write_manifest(folder: Path) -> None:
 def _emulator(
     network: FixedPointNetwork, spec: InputSpec, settings: PackageSettings
 ) -> sources.Emulator:
+    if settings.version < 0:
+        raise InputError(f"package: version {settings.version} must not be negative")
     namespace = settings.namespace or f"hls4ml_{settings.model.lower()}"
     for what, text in (("name", settings.name), ("namespace", namespace)):
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,40}", text):
             raise InputError(f"package: {what} '{text}' must be letters, digits and _")
-    if settings.version < 0:
-        raise InputError(f"package: version {settings.version} must not be negative")
     if len(spec.features) != network.input.size or spec.fixed != network.input.type:
         raise InputError(
             f"package: the network takes {network.input.size} inputs of {network.input.type}, "
