@@ -60,9 +60,11 @@ class Row:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """rows : all students that could be made; front : those that no other beats"""
+    """rows : all students that could be made; front : those that no other beats; students : the
+    folder with trial_N of each"""
 
     root: Path
+    students: Path
     board: Board
     rows: tuple[Row, ...]
     front: tuple[Row, ...]
@@ -90,7 +92,8 @@ def search(
         rows = [_row(recipe, n, trial) for n, trial in enumerate(_finished(optuna, study))]
     made = [row for row in rows[: recipe.search.trials] if "problem" not in row.figures]
     failed = min(len(rows), recipe.search.trials) - len(made)
-    return SearchResult(root, board, tuple(made), tuple(front(made)), failed)
+    students = folder / study.study_name
+    return SearchResult(root, students, board, tuple(made), tuple(front(made)), failed)
 
 
 def front(rows: list[Row]) -> list[Row]:
@@ -129,7 +132,7 @@ def _make_trials(
         figures = same.user_attrs["figures"] if same else None
         if figures is None:
             figures, report = evaluate(recipe, task, board, trial.params, kept)
-            _write_student(root / SEARCH / f"trial_{count}", report)
+            _write_student(root / SEARCH / study.study_name / f"trial_{count}", report)
         trial.set_user_attr("figures", figures)
         values = NOTHING if "problem" in figures else [figures[name] for name in OBJECTIVES]
         study.tell(trial, values)

@@ -31,6 +31,7 @@ def write_front(result: SearchResult, recipe: Recipe) -> dict[str, Any]:
         "board": board.name,
         "clock_ns": board.clock_ns,
         "source": "estimate",
+        "students": result.students.name,
         "trials": len(result.rows) + result.failed,
         "failed": result.failed,
         "front": [_entry(row, differences.get(row.trial, {})) for row in result.front],
@@ -59,7 +60,7 @@ def signal_differences(result: SearchResult, recipe: Recipe) -> dict[int, dict[s
     }
     found: dict[int, dict[str, float]] = {}
     for row in result.front:
-        network = load_network(result.root / SEARCH / _folder(result, row) / "network")
+        network = load_network(result.students / _folder(result, row) / "network")
         own = scored(network.scores(work.student_spec.mantissas(background)), background.weights)
         found[row.trial] = {
             events.process: auc(

@@ -26,10 +26,13 @@ from naetrigger.pipeline.search_trial import beyond, changed, overrides, own_cho
 RECIPE = Recipe.model_validate(
     {
         "name": "toy",
-        "search": {"trials": 14, "epochs": 3, "rounding": ["half_even", "half_up"]},
+        "search": {"trials": 7, "epochs": 3, "rounding": ["half_even", "half_up"]},
         "student": {"weight_bits": 7, "pruning": {"sparsity": 0.25}},
     }
 )
+
+
+BOARD = load_board("virtex7-690t")  # no DSP, 50 ns of 4.1667
 
 
 def costs(choice: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def costs(choice: Mapping[str, Any]) -> dict[str, Any]:
         "dsp": 0,
         "cycles": 10 - up,
     }
-    return figures | {"beyond": beyond(figures, load_board("virtex7-690t"))}
+    return figures | {"beyond": beyond(figures, BOARD)}
 
 
 @pytest.fixture
@@ -54,6 +57,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     write_manifest(folder, Manifest({"training": StageRecord("key", (), 0, {}, ())}))
+    monkeypatch.setattr(search_module, "STARTUP", 4)
     monkeypatch.setattr(search_module, "run", lambda *_, **__: None)
     monkeypatch.setattr(student_stage, "task_of", lambda _: None)
     monkeypatch.setattr(search_module, "_layer_names", lambda *_: ["encoder_0"])
@@ -70,7 +74,7 @@ def test_a_killed_search_ends_with_the_same_front(
     def killed(*arguments: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls in (1, 4, 13):  # before the first ends, among the random, behind them
+        if calls in (1, 4, 8):  # before the first ends, among the random, behind them
             raise KeyboardInterrupt
         return costs(arguments[3]), None
 
@@ -85,7 +89,7 @@ def test_a_killed_search_ends_with_the_same_front(
     assert resumed.rows == whole.rows
     assert resumed.front == whole.front
     assert whole.rows[0].choice["weight_bits"] == 7, "the recipe's own student is the first"
-    assert len(whole.rows) + whole.failed == 14
+    assert len(whole.rows) + whole.failed == 7
 
 
 def test_more_trials_go_on_from_those_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,10 +97,10 @@ def test_more_trials_go_on_from_those_there(root: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(search_module, "evaluate", lambda *_: pytest.fail("nothing is missing"))
     assert search(RECIPE, root).rows == first.rows
     monkeypatch.setattr(search_module, "evaluate", lambda *a: (costs(a[3]), None))
-    more = RECIPE.model_copy(update={"search": RECIPE.search.model_copy(update={"trials": 16})})
+    more = RECIPE.model_copy(update={"search": RECIPE.search.model_copy(update={"trials": 8})})
     result = search(more, root)
     assert result.rows[: len(first.rows)] == first.rows
-    assert len(result.rows) + result.failed == 16
+    assert len(result.rows) + result.failed == 8
 
 
 def row(trial: int, objectives: tuple[float, float, float], fits: bool = True) -> Row:
@@ -120,8 +124,7 @@ def test_front_holds_what_no_other_beats_within_the_budget() -> None:
 
 
 def test_beyond_says_by_what_part() -> None:
-    board = load_board("virtex7-690t")  # no DSP, 50 ns of 4.1667
-    found = beyond({"cycles": 24, "lut": 21660, "ff": 43320 * 2, "dsp": 3}, board)
+    found = beyond({"cycles": 24, "lut": 21660, "ff": 43320 * 2, "dsp": 3}, BOARD)
     assert found["latency_ns"] == pytest.approx(1.0, abs=1e-3)
     assert (found["lut"], found["ff"], found["dsp"]) == (0.0, 1.0, 3.0)
 

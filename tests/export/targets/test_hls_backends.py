@@ -56,9 +56,10 @@ def test_projects_are_the_same_each_time_and_say_whether_they_are_emulated(
     ("name", "settings"),
     [
         ("Quartus", {"hls_backend": "Quartus"}),
-        (
+        pytest.param(
             "stream",
             {"hls_io": "io_stream", "hls_strategy": "resource", "reuse_factor": 2},
+            marks=pytest.mark.slow,
         ),
     ],
 )
