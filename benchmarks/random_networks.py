@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import shutil
 import sys
 import tempfile
 import time
@@ -154,16 +153,16 @@ def summary(verdicts: list[Verdict], cpu_seconds: float) -> str:
     return "\n".join(parts)
 
 
-def batches(networks: int, size: int) -> Iterator[range]:
-    for start in range(0, networks, size):
+def batches(networks: int, size: int, first: int = 0) -> Iterator[range]:
+    for start in range(first, networks, size):
         yield range(start, min(start + size, networks))
 
 
-def run(out: Path, networks: int, size: int, events: int) -> list[Verdict]:
-    """Every batch that is not done yet; all verdicts, those of earlier runs too."""
+def run(out: Path, networks: int, size: int, events: int, first: int = 0) -> list[Verdict]:
+    """Every batch from network `first` that is not done yet; all verdicts, of earlier runs too."""
     out.mkdir(parents=True, exist_ok=True)
     verdicts, cpu = [], 0.0
-    for numbers in batches(networks, size):
+    for numbers in batches(networks, size, first):
         path = out / f"batch-{numbers.start:04d}-{numbers.stop:04d}-{events}.json"
         if not path.exists():
             start, before = time.monotonic(), _cpu()
@@ -183,9 +182,8 @@ def run(out: Path, networks: int, size: int, events: int) -> list[Verdict]:
         document = json.loads(path.read_text(encoding="utf-8"))
         verdicts += [Verdict(**entry) for entry in document["verdicts"]]
         cpu += document["cpu"]
-        (out / "summary.md").write_text(summary(verdicts, cpu) + "\n", encoding="utf-8")
-    for left in out.glob(".work-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        if first == 0:
+            (out / "summary.md").write_text(summary(verdicts, cpu) + "\n", encoding="utf-8")
     return verdicts
 
 
@@ -201,9 +199,13 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=500)
     parser.add_argument("--batch", type=int, default=25)
     parser.add_argument("--events", type=int, default=2000)
+    parser.add_argument(
+        "--first", type=int, default=0, help="begin here: several processes may share a folder"
+    )
     given = parser.parse_args()
-    verdicts = run(given.out, given.networks, given.batch, given.events)
-    print((given.out / "summary.md").read_text(encoding="utf-8"))
+    verdicts = run(given.out, given.networks, given.batch, given.events, given.first)
+    if given.first == 0:
+        print((given.out / "summary.md").read_text(encoding="utf-8"))
     wrong = [verdict.number for verdict in verdicts if verdict.bad]
     sys.exit(f"networks that differ: {wrong}" if wrong else 0)
 
