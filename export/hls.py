@@ -32,7 +32,7 @@ from naetrigger.contracts.layer_ops import LAYER_OPS
 from naetrigger.contracts.network import Bounds, FixedPointNetwork, Node
 from naetrigger.export.hls_backends import BACKENDS, BackendKind, part_for, why_not_emulated
 from naetrigger.export.hls_choices import check_layers, check_reuse, layer_config
-from naetrigger.export.hls_decision import comparisons_as_layers, outputs_of
+from naetrigger.export.hls_decision import add_registers, comparisons_as_layers, outputs_of
 from naetrigger.export.hls_emulation import Emulated, emulation_source
 from naetrigger.export.hls_layers import (
     layer_entry,
@@ -79,7 +79,8 @@ def write_hls(
     expected = np.column_stack(
         [network.score_type.real(network.scores(vectors)), network.decisions(vectors)]
     )
-    network = comparisons_as_layers(network)
+    registers = settings.decision.registers and bool(thresholds)
+    network = comparisons_as_layers(network, registers)
     bounds = network.bounds()
     _check(network, kind, settings)
     if folder.exists():
@@ -93,9 +94,12 @@ def write_hls(
         settle(project, kind, settings.project, graph.config.get_config_value("Stamp"))
         _write_record(network, names, graph, project, kind, board, settings, thresholds)
         inputs = network.input.type.real(vectors)
+        if registers:
+            inputs = np.hstack([inputs, np.tile(thresholds, (len(inputs), 1))])
         write_bench(project, kind, settings.project, inputs, expected)
         if kind.lacking is None:
-            source = emulation_source(_emulated(graph, kind, settings, network.input.size))
+            emulated = _emulated(graph, kind, settings, network.input.size, thresholds)
+            source = emulation_source(emulated)
             (project / "emulation.cpp").write_text(source, encoding="utf-8")
         copy_license("hls4ml", project)
         project.rename(folder)
@@ -129,8 +133,14 @@ def _check(network: FixedPointNetwork, kind: BackendKind, settings: FirmwareSett
                 )
 
 
-def _emulated(graph: Any, kind: BackendKind, settings: FirmwareSettings, n_in: int) -> Emulated:
-    x, (y, *others) = graph.get_input_variables()[0], graph.get_output_variables()
+def _emulated(
+    graph: Any,
+    kind: BackendKind,
+    settings: FirmwareSettings,
+    n_in: int,
+    thresholds: tuple[int, ...],
+) -> Emulated:
+    (x, *registers), (y, *others) = graph.get_input_variables(), graph.get_output_variables()
     return Emulated(
         project=settings.project,
         backend=kind.name,
@@ -140,6 +150,8 @@ def _emulated(graph: Any, kind: BackendKind, settings: FirmwareSettings, n_in: i
         x=getattr(x, "member_name", x.name),
         y=getattr(y, "member_name", y.name),
         score=y.type.name,
+        input=x.type.name,
+        registers=(registers[0].type.name, thresholds) if registers else None,
         bits=(others[0].type.name, int(others[0].shape[0])) if others else None,
         weights=tuple(
             f"{weight.type.name} {weight.name}[{weight.data_length}]"
@@ -186,8 +198,12 @@ def _graph(
                 for node in network.nodes
             },
         }
+        inputs = [names[network.input.name]]
+        if settings.decision.registers and len(outputs) > 1:
+            n, configured = network[outputs[1]].size, config["HLSConfig"]["LayerName"]
+            inputs.append(add_registers(layers, configured, network.score_type, n))
         graph = ModelGraph.from_layer_list(
-            config, layers, [names[network.input.name]], [names[name] for name in outputs]
+            config, layers, inputs, [names[name] for name in outputs]
         )
         for name, layer in settings.hls_layers.items():
             if layer.reuse_factor:
@@ -327,7 +343,12 @@ def _write_record(
         "clock_ns": board.clock_ns,
         "input": {"size": network.input.size, "type": str(network.input.type)},
         "score": {"type": str(network.score_type), "scale": network.score_scale},
-        "decision": {"thresholds": list(thresholds), "registers": False} if thresholds else None,
+        "decision": {
+            "thresholds": list(thresholds),
+            "registers": settings.decision.registers,
+        }
+        if thresholds
+        else None,
         "layers": [
             {"name": nodes[name], "size": node.size, "type": str(node.type)}
             for name in traced

@@ -18,6 +18,9 @@ class Emulated:
 
     x, y : names of the input's and the score's variable
     score : type of the score; with two outputs it is not result_t
+    input : type of the input; with two it is not input_t
+    registers : type of the second input, the thresholds, and what they are until set; None: there
+        is none
     bits : type of the second output, the decision, and its number of bits; None: there is none
     weights : definitions of the arrays that Catapult's code declares, 'type name[size]'
     """
@@ -30,6 +33,8 @@ class Emulated:
     x: str
     y: str
     score: str = "result_t"
+    input: str = "input_t"
+    registers: tuple[str, tuple[int, ...]] | None = None
     bits: tuple[str, int] | None = None
     weights: tuple[str, ...] = ()
 
@@ -46,6 +51,7 @@ def emulation_source(of: Emulated) -> str:
         decisions=_DECISIONS.format(project=of.project, n_in=of.n_in, n_bits=of.bits[1])
         if of.bits
         else "",
+        registers=_registers(of),
         event="\n".join(f"    {line}" for line in _one_event(of)),
     )
 
@@ -55,6 +61,16 @@ def _includes(of: Emulated) -> list[str]:
     return [f"{of.project}.cpp", *axi]
 
 
+def _registers(of: Emulated) -> str:
+    """What the registers hold, and the function that sets them."""
+    if of.registers is None:
+        return ""
+    _, thresholds = of.registers
+    return _REGISTERS.format(
+        project=of.project, n=len(thresholds), values=", ".join(map(str, thresholds))
+    )
+
+
 def _weights(of: Emulated) -> str:
     return _WEIGHTS_FOLDER + "".join(f"{weight};\n" for weight in of.weights)
 
@@ -62,7 +78,7 @@ def _weights(of: Emulated) -> str:
 def _one_event(of: Emulated) -> list[str]:
     """Statements that take `input` (doubles) through the top function to `score`."""
     call = f"{of.namespace}::{of.project}" if of.namespace else of.project
-    to_input = f"nnet::convert_data<double, input_t, {of.n_in}>"
+    to_input = f"nnet::convert_data<double, {of.input}, {of.n_in}>"
     source = "const_cast<double *>(input)"
     if of.backend == "VivadoAccelerator":  # through the wrapper that the host talks to
         return [
@@ -89,25 +105,43 @@ def _one_event(of: Emulated) -> list[str]:
             f"{from_result}(y.{of.y}, score);",
         ]
     kind, n_bits = of.bits or ("", 0)
+    level, _ = of.registers or ("", ())
+    ports = ", ".join(["x", *(["t"] if of.registers else []), "y", *(["z"] if of.bits else [])])
     if of.streams:
         channel = "ac_channel" if of.backend == "Catapult" else "hls::stream"
         decision = [f"{channel}<{kind}> z;"] if of.bits else []
         return [
-            f"{channel}<input_t> x;",
+            f"{channel}<{of.input}> x;",
             f"{channel}<{of.score}> y;",
             *decision,
             f"{to_input}({source}, x);",
-            f"{call}(x, y{', z' if of.bits else ''});",
+            *(
+                [
+                    f"{channel}<{level}> t;",
+                    f"nnet::convert_data<double, {level}, {n_bits}>(levels, t);",
+                ]
+                if of.registers
+                else []
+            ),
+            f"{call}({ports});",
             f"nnet::convert_data<{of.score}, double, 1>(y, score);",
             *([f"nnet::convert_data<{kind}, double, {n_bits}>(z, bits);"] if of.bits else []),
         ]
     return [
-        f"input_t x[{of.n_in}];",
+        f"{of.input} x[{of.n_in}];",
         f"{of.score} y[1];",
         *([f"{kind} z[{n_bits}];"] if of.bits else []),
         f"for (int i = 0; i < {of.n_in}; i++)",
-        "    x[i] = input_t(input[i]);",
-        f"{call}(x, y{', z' if of.bits else ''});",
+        f"    x[i] = {of.input}(input[i]);",
+        *(
+            [
+                f"{level} t[{n_bits}];",
+                f"nnet::convert_data<double, {level}, {n_bits}>(levels, t);",
+            ]
+            if of.registers
+            else []
+        ),
+        f"{call}({ports});",
         "*score = y[0].to_double();",
         *(
             [f"for (int i = 0; i < {n_bits}; i++)", "    bits[i] = z[i].to_double();"]
@@ -140,6 +174,16 @@ void {project}_decisions(const double *inputs, double *bits, size_t n) {{
 }}
 """
 
+_REGISTERS = """
+static double levels[{n}] = {{{values}}};
+
+// Thresholds of all events that follow, in steps of the score.
+extern "C" void {project}_set_thresholds(const double *thresholds) {{
+    for (int i = 0; i < {n}; i++)
+        levels[i] = thresholds[i];
+}}
+"""
+
 _TEXT = """\
 // Emulation of {project} for a host: scores, and the output of every layer, of many events.
 {includes}#include <cstring>
@@ -152,7 +196,7 @@ std::map<std::string, void *> *trace_outputs = NULL;
 size_t trace_type_size = sizeof(double);
 }} // namespace nnet
 
-{using}
+{using}{registers}
 static void one_event(const double *input, double *score, double *bits) {{
 {event}
 }}

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,9 @@ class HlsLibrary:
                 f"{path}: cannot be loaded here ({error}); delete it and compile again"
             ) from error
         self._scores.restype = self._trace.restype = None
-        self._decisions = getattr(library, f"{project}_decisions", None)
+        self._decisions, self._set_thresholds = (
+            getattr(library, f"{project}_{name}", None) for name in ("decisions", "set_thresholds")
+        )
 
     def scores(self, inputs: Floats) -> Integers:
         """Score mantissas, shape (N,), for real inputs of shape (N, F)."""
@@ -136,10 +139,20 @@ class HlsLibrary:
         self._scores(_pointer(inputs), _pointer(scores), ctypes.c_size_t(len(inputs)))
         return _mantissas(scores, self.score_type)
 
-    def decisions(self, inputs: Floats) -> Integers:
-        """Bits of the decision, shape (N, K); InputError for a project that decides nothing."""
+    def decisions(self, inputs: Floats, thresholds: Sequence[int] | None = None) -> Integers:
+        """Bits of the decision, shape (N, K); InputError for a project that decides nothing.
+
+        thresholds : what the registers hold; default those that the project was written with
+        """
         if self._decisions is None:
             raise InputError(f"{self.folder}: this project gives no bits of a decision")
+        if thresholds is not None and self._set_thresholds is None:
+            raise InputError("hls: the thresholds are constants; write it with decision.registers")
+        levels = np.array(self.thresholds if thresholds is None else thresholds, np.float64)
+        if len(levels) != len(self.thresholds):
+            raise InputError(f"hls: {len(self.thresholds)} thresholds, not {len(levels)}")
+        if self._set_thresholds is not None:
+            self._set_thresholds(_pointer(levels))
         inputs = self._checked(inputs)
         bits = np.empty((len(inputs), len(self.thresholds)), np.float64)
         self._decisions(_pointer(inputs), _pointer(bits), ctypes.c_size_t(len(inputs)))

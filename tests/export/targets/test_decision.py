@@ -111,20 +111,33 @@ def test_onnx_without_a_decision_has_none(
         model(tmp_path / "student.onnx").decisions(np.zeros((1, network.input.size)))
 
 
-@pytest.mark.parametrize("kind", ["square", "abs"])
-def test_hls(kind: str, hls_project: Projects) -> None:
+@pytest.mark.parametrize(("kind", "registers"), [("square", False), ("abs", True)])
+def test_hls(kind: str, registers: bool, hls_project: Projects) -> None:
     network, words = deciding(kind)
-    folder = hls_project(f"decision-{kind}", network)
+    settings = {"decision": DecisionSettings(registers=registers)}
+    folder = hls_project(f"decision-{kind}", network, **settings)
     library = HlsLibrary(folder)
     inputs = network.input.type.real(words)
     np.testing.assert_array_equal(library.scores(inputs), network.scores(words))
     np.testing.assert_array_equal(library.decisions(inputs), network.decisions(words))
     np.testing.assert_array_equal(library.trace(inputs)["decision"], network.decisions(words))
     assert library.thresholds == network.thresholds
-    lines = (folder / "tb_data" / "tb_output_predictions.dat").read_text().splitlines()
-    expected = np.array([line.split() for line in lines], np.float64)
+    bench = {
+        name: np.loadtxt(folder / "tb_data" / f"tb_{name}.dat")
+        for name in ("input_features", "output_predictions")
+    }
     bits = network.decisions(vectors_of(network, 1000)[:50])
-    np.testing.assert_array_equal(expected[:, 1:], bits)
+    np.testing.assert_array_equal(bench["output_predictions"][:, 1:], bits)
+    levels = bench["input_features"][:, network.input.size :]
+    np.testing.assert_array_equal(levels, [network.thresholds if registers else ()] * 50)
+    others = [level + 3 if level < 100 else level - 3 for level in network.thresholds]
+    if registers:
+        expected = with_decision(network, others).decisions(words)
+        np.testing.assert_array_equal(library.decisions(inputs, others), expected)
+        np.testing.assert_array_equal(library.decisions(inputs), network.decisions(words))
+    else:
+        with pytest.raises(InputError, match="are constants"):
+            library.decisions(inputs, others)
 
 
 @pytest.mark.parametrize("kind", ["square", "abs"])
