@@ -93,6 +93,8 @@ def exact_floats(
 def _dtype(node: Node, network: FixedPointNetwork, bounds: Bounds) -> type[np.floating] | None:
     """The float that holds the node's result, its rounding, its inputs and its edge."""
     drop = bounds.fraction - node.type.fraction
+    if node.cut is not None:
+        return None
     if abs(drop) > MAX_SHIFT or (node.type.overflow is Overflow.SAT_ZERO and bounds.may_saturate):
         return None
     if drop > 0 and node.type.rounding not in (Rounding.TRN, Rounding.RND, Rounding.RND_CONV):

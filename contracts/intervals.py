@@ -14,6 +14,7 @@ import numpy as np
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import MAX_WIDTH, Fixed, fixed_for_range
 from naetrigger.contracts.layer_ops import LAYER_OPS
+from naetrigger.contracts.spatial_ops import cut_bounds
 
 if TYPE_CHECKING:
     from naetrigger.contracts.network import FixedPointNetwork, Node
@@ -56,6 +57,12 @@ def bounds_of(
     low, high = ranges[node.inputs[0]]
     fraction = fractions[0]
     match node.op:
+        case "dense" if node.cut is not None:
+            assert node.weights is not None
+            weights = node.weights.astype(object)
+            bottom, top = (np.array([end], dtype=object) for end in (low, high))
+            lows, highs, cut, (least, most) = cut_bounds(node, bottom, top, weights, fraction)
+            return _checked(node, lows[0].tolist(), highs[0].tolist(), cut, least, most)
         case "dense" | "sum":
             return _weighted_bounds(node, low, high, fraction)
         case "relu":

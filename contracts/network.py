@@ -40,6 +40,7 @@ from naetrigger.contracts.fixed_point import (
 )
 from naetrigger.contracts.intervals import Bounds, bounds_of
 from naetrigger.contracts.layer_ops import LAYER_OPS
+from naetrigger.contracts.spatial_ops import cut_sum
 from naetrigger.contracts.well_formed import ill_formed
 from naetrigger.contracts.window import Shape, Window
 
@@ -57,6 +58,8 @@ class Node:
     shape : (height, width, channels) or the like of the values; () for a plain vector
     window : of a convolution or a pooling
     axes : order of a transpose
+    cut : fraction bits that each product of a dense or conv, and its bias, is cut to before the
+        sum, as an accumulator of hls4ml does; None: nothing is cut
     """
 
     name: str
@@ -71,6 +74,7 @@ class Node:
     shape: Shape = ()
     window: Window | None = None
     axes: tuple[int, ...] = ()
+    cut: int | None = None
 
     @property
     def dims(self) -> Shape:
@@ -284,6 +288,8 @@ def _dense(node: Node, x: Integers, fraction: int) -> tuple[Integers, int]:
     assert node.weights is not None
     assert node.weight_type is not None
     fraction += node.weight_type.fraction
+    if node.cut is not None:
+        return cut_sum(x, node.weights, node, fraction), node.cut
     largest = int(np.abs(node.weights).sum(axis=0).max(initial=0)) * int(np.abs(x).max(initial=0))
     if largest < 2**FLOAT64_BITS:  # every partial sum is an exact integer: BLAS is allowed
         total = (x.astype(np.float64) @ node.weights.astype(np.float64)).astype(np.int64)

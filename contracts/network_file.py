@@ -42,6 +42,7 @@ def save_network(network: FixedPointNetwork, folder: Path) -> None:
             **({"shape": list(node.shape)} if node.shape else {}),
             **({"window": asdict(node.window)} if node.window else {}),
             **({"axes": list(node.axes)} if node.axes else {}),
+            **({"cut": node.cut} if node.cut is not None else {}),
         }
         for node in network.nodes
     ]
@@ -126,6 +127,7 @@ def _read_node(entry: Mapping[str, Any], arrays: Mapping[str, Any]) -> Node:
         shape=_ints(entry.get("shape", ())),
         window=_read_window(entry["window"]) if "window" in entry else None,
         axes=_ints(entry.get("axes", ())),
+        cut=int(entry["cut"]) if "cut" in entry else None,
     )
 
 

@@ -41,6 +41,8 @@ def conv_exact(node: Node, sources: Sequence[Node], values: Sequence[Any]) -> tu
     assert node.weight_type is not None
     x, taps = values[0], conv_taps(node, sources[0])
     weights = node.weights.reshape(taps.shape[1], -1)
+    if node.cut is not None:
+        return _cut_conv(node, x, taps, weights, sources[0].type.fraction), node.cut
     fraction = common = sources[0].type.fraction + node.weight_type.fraction
     bias = np.zeros(weights.shape[1], np.int64)
     if node.bias is not None and node.bias_type is not None:
@@ -54,6 +56,32 @@ def conv_exact(node: Node, sources: Sequence[Node], values: Sequence[Any]) -> tu
         total = total * 2 ** (common - fraction) + bias.astype(total.dtype)
         result[start : start + rows] = total.reshape(len(block), -1)
     return result, common
+
+
+def _cut_conv(node: Node, x: Any, taps: Integers, weights: Integers, fraction: int) -> Any:
+    assert node.weight_type is not None
+    fraction += node.weight_type.fraction
+    pixels = [cut_sum(_gathered(x, pixel[None])[:, 0], weights, node, fraction) for pixel in taps]
+    return np.concatenate(pixels, axis=1)
+
+
+def cut_sum(x: Any, weights: Integers, node: Node, fraction: int) -> Any:
+    """The sum over x (N, K) times weights (K, M), each product and the bias cut to `node.cut`.
+
+    fraction : of the products
+    """
+    assert node.cut is not None
+    total = np.zeros((len(x), weights.shape[1]), x.dtype)
+    for column, row in zip(x.T, weights, strict=True):
+        total += shifted(column[:, None] * row.astype(x.dtype), fraction - node.cut)
+    if node.bias is not None and node.bias_type is not None:
+        total += shifted(node.bias.astype(x.dtype), node.bias_type.fraction - node.cut)
+    return total
+
+
+def shifted(values: Any, drop: int) -> Any:
+    """Integers without their last `drop` bits, or with so many more where that is negative."""
+    return values >> drop if drop >= 0 else values << -drop
 
 
 def exact_product(x: Any, weights: Integers) -> Any:
@@ -84,6 +112,8 @@ def conv_bounds(
     weights = node.weights.reshape(taps.shape[1], -1).astype(object)
     up, down = np.maximum(weights, 0), np.minimum(weights, 0)
     low, high = (_gathered(np.array(end, dtype=object)[None], taps)[0] for end in ends[0])
+    if node.cut is not None:
+        return cut_bounds(node, low, high, weights, sources[0].type.fraction)
     fraction = common = sources[0].type.fraction + node.weight_type.fraction
     bias = np.zeros(weights.shape[1], dtype=object)
     if node.bias is not None and node.bias_type is not None:
@@ -98,6 +128,27 @@ def conv_bounds(
         common,
         (int(below.min()), int(above.max())),
     )
+
+
+def cut_bounds(
+    node: Node, low: Any, high: Any, weights: Any, fraction: int
+) -> tuple[Any, Any, int, Any]:
+    """Bounds of sums whose products are cut; low, high: (outputs, K), weights: (K, M), objects."""
+    assert node.cut is not None
+    assert node.weight_type is not None
+    drop = fraction + node.weight_type.fraction - node.cut
+    bias = np.zeros(weights.shape[1], dtype=object)
+    if node.bias is not None and node.bias_type is not None:
+        bias = shifted(node.bias.astype(object), node.bias_type.fraction - node.cut)
+    lows, highs, least, most = [], [], 0, 0
+    for a, b in zip(low, high, strict=True):
+        ends = [shifted(end[:, None] * weights, drop) for end in (a, b)]
+        bottom, top = np.minimum(*ends), np.maximum(*ends)
+        lows.append(bottom.sum(axis=0) + bias)
+        highs.append(top.sum(axis=0) + bias)
+        least = min(least, *(np.minimum(bottom, 0).sum(axis=0) + np.minimum(bias, 0)))
+        most = max(most, *(np.maximum(top, 0).sum(axis=0) + np.maximum(bias, 0)))
+    return np.array(lows), np.array(highs), node.cut, (int(least), int(most))
 
 
 def conv_problems(node: Node, sources: Sequence[Node]) -> list[str]:

@@ -87,6 +87,10 @@ def _node_problems(node: Node, sizes: Mapping[str, int]) -> list[str]:
     operands = [sizes[name] for name in node.inputs]
     if not 1 <= node.size <= MAX_SIZE:
         problems.append(f"size must be 1 to {MAX_SIZE}, got {node.size}")
+    if node.cut is not None and node.op not in ("dense", "conv"):
+        problems.append(f"{node.op} has no products to cut")
+    if node.cut is not None and abs(node.cut) > 512:
+        problems.append(f"cut to {node.cut} fraction bits is out of range (512)")
     if node.shape and (math.prod(node.shape) != node.size or min(node.shape) < 1):
         problems.append(f"shape {node.shape} does not hold {node.size} values")
     if node.op in LAYER_OPS:

@@ -116,12 +116,18 @@ class Draft:
         )
 
     def conv(
-        self, name: str, x: str, window: Window, weights: Constants, bias: Constants | None
+        self,
+        name: str,
+        x: str,
+        window: Window,
+        weights: Constants,
+        bias: Constants | None,
+        **of: Any,
     ) -> str:
         """A convolution; weights (kh, kw, channels, filters)."""
         height, width, _ = self[x].dims
         shape = (*window.output(height, width), weights.mantissas.shape[-1])
-        return self.add(name, "conv", [x], shape, None, weights, bias, window=window)
+        return self.add(name, "conv", [x], shape, None, weights, bias, window=window, **of)
 
     def take_bias(self, name: str, bias: Constants) -> bool:
         """Put a bias into an exact product that has none; whether that was possible."""
@@ -194,6 +200,8 @@ class Draft:
 
     def _fraction(self, node: Node) -> int:
         """Fraction bits of a node's exact result."""
+        if node.cut is not None:
+            return node.cut
         fractions = [self[name].type.fraction for name in node.inputs]
         steps = node.weight_type.fraction if node.weight_type else 0
         match node.op:

@@ -4,8 +4,8 @@
 
 Read are ``firmware/PROJECT.cpp`` (which layer follows which), ``defines.h`` (formats),
 ``parameters.h`` (sizes, accumulators) and ``weights/``; nothing is compiled. What the C++ does is
-kept to the last bit: an accumulator that wraps is a format that wraps. An accumulator that cuts
-single products, or saturates on the way, has no exact sum and is refused by name.
+kept to the last bit: an accumulator that wraps is a format that wraps, one that cuts single
+products is a node that does. One that may saturate on the way is refused by name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.fixed_point import Fixed, Floats, Overflow, parse_fixed
+from naetrigger.contracts.fixed_point import Fixed, Floats, Overflow, Rounding, parse_fixed
 from naetrigger.contracts.window import Shape
 from naetrigger.export.import_draft import Constants, Draft, ImportedModel, stored
 from naetrigger.export.import_hls4ml_layers import LAYERS
@@ -224,18 +224,25 @@ class ProjectReader:
         same = node.type == replace(kind, rounding=node.type.rounding, overflow=node.type.overflow)
         return x if same else self.draft.add(name, "cast", [x], None, kind)
 
-    def accumulated(self, call: Call, x: str, finest: int) -> str:
-        """An exact sum in the layer's accumulator, which must not cut single products.
+    def cut(self, call: Call, finest: int) -> int | None:
+        """Fraction bits that the accumulator cuts single products to; None: it cuts none.
 
         finest : fraction bits of the products and of the bias
         """
         kind = self.own_format(call, "accum_t")
-        if kind.fraction < finest:
+        if kind.fraction >= finest:
+            return None
+        if kind.rounding is not Rounding.TRN:
             raise self.draft.refuse(
                 call.name,
-                f"each product of {finest} fraction bits is cut to accum_t {kind} before it is "
-                "added; give accum_t the precision 'auto', or all bits",
+                f"each product of {finest} fraction bits is rounded into accum_t {kind}; give "
+                "accum_t the precision 'auto', or all bits",
             )
+        return kind.fraction
+
+    def accumulated(self, call: Call, x: str) -> str:
+        """A sum in the layer's accumulator."""
+        kind = self.own_format(call, "accum_t")
         if kind.overflow is not Overflow.WRAP:
             self.saturating[x] = kind
         return self.cast(f"{call.name}_accum", x, replace(kind, overflow=Overflow.WRAP))

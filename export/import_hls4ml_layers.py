@@ -59,8 +59,8 @@ def _dense(reader: ProjectReader, call: Call) -> Made:
     x = reader.source_of(call, 0, (n_in,))
     weights, bias, finest = _products(reader, call, x, (n_in, n_out))
     output, kind = _result(reader, call, 1)
-    total = reader.draft.dense(call.name, x, weights, bias)
-    total = reader.accumulated(call, total, finest)
+    total = reader.draft.dense(call.name, x, weights, bias, cut=reader.cut(call, finest))
+    total = reader.accumulated(call, total)
     return output, reader.cast(f"{call.name}_result", total, kind)
 
 
@@ -88,8 +88,9 @@ def _conv(reader: ProjectReader, call: Call) -> Made:
     x = reader.source_of(call, 0, (number("in_height"), width, channels))
     weights, bias, finest = _products(reader, call, x, (*size, channels, filters))
     output, kind = _result(reader, call, 1)
-    total = reader.draft.conv(call.name, x, window, weights, bias)
-    total = reader.accumulated(call, total, finest)
+    cut = reader.cut(call, finest)
+    total = reader.draft.conv(call.name, x, window, weights, bias, cut=cut)
+    total = reader.accumulated(call, total)
     return output, reader.cast(f"{call.name}_result", total, kind)
 
 

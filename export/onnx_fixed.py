@@ -110,6 +110,8 @@ def _properties(
 def _build(network: FixedPointNetwork, form: _Form) -> GraphBuilder:
     """The graph of the network, each edge as tensor ``edge_NAME``."""
     proved = network.bounds(wraps=False)
+    if cut := [node.name for node in network.nodes if node.cut is not None]:
+        raise InputError(f"onnx: {cut[0]}: products that are cut before the sum have no ONNX form")
     graph = GraphBuilder(network.input.size, needed_dtype(network))
     # onnxruntime moves a DequantizeLinear through Reshape and MaxPool, and then refuses the graph
     layered = {name for node in network.nodes if node.op in LAYER_OPS for name in node.inputs}

@@ -36,7 +36,7 @@ from naetrigger.contracts.fixed_point import (
 from naetrigger.contracts.layer_ops import LAYER_OPS
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export.licenses import copy_license
-from naetrigger.export.rtl_layers import layer_logic, layer_problems
+from naetrigger.export.rtl_layers import cut_products, layer_logic, layer_problems
 from naetrigger.export.rtl_pipeline import pipelined
 from naetrigger.export.settings import FirmwareSettings, Square
 from naetrigger.firmware_configs.board import Board
@@ -350,6 +350,8 @@ def _exact(node: Node, values: list[Any], square: Square) -> Any:
     """The exact result of a node in alkaid's algebra."""
     x = values[0]
     match node.op:
+        case "dense" if node.cut is not None:
+            return cut_products(node, values[0], node.weights)
         case "dense":
             assert node.weights is not None
             assert node.weight_type is not None

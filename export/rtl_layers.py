@@ -67,11 +67,41 @@ def _conv(node: Node, source: Node, values: list[Any]) -> Any:
     outputs: list[Any] = []
     for pixel in taps:
         inside = pixel >= 0
-        if inside.any():
+        if node.cut is not None:
+            assert node.weights is not None
+            mantissas = node.weights.reshape(weights.shape)
+            outputs.extend(cut_products(node, x[pixel[inside]], mantissas[inside]))
+        elif inside.any():
             outputs.extend(x[pixel[inside]] @ weights[inside] + bias)
         else:
             outputs.extend(np.broadcast_to(bias, weights.shape[1:]))
     return _array(outputs, x)
+
+
+def cut_products(node: Node, x: Any, mantissas: Any) -> Any:
+    """Sums of products that are each cut to `node.cut` fraction bits, bias included."""
+    assert node.weight_type is not None
+    assert node.cut is not None
+    weights, step = node.weight_type.real(mantissas), np.ldexp(1.0, -node.cut)
+    bias = np.zeros(weights.shape[1])
+    if node.bias is not None and node.bias_type is not None:
+        bias = np.floor(node.bias_type.real(node.bias) / step) * step
+    outputs = []
+    for column, offset in zip(weights.T, bias, strict=True):
+        total: Any = float(offset)
+        for value, weight in zip(x, column, strict=True):
+            product = value * float(weight)
+            total = total + (_cut(product, node.cut) if weight else 0.0)
+        outputs.append(total)
+    return _array(outputs, x)
+
+
+def _cut(value: Any, fraction: int) -> Any:
+    """A value without what lies below `fraction` bits."""
+    if value.low == value.high:
+        return float(np.ldexp(np.floor(np.ldexp(float(value.low), fraction)), -fraction))
+    keep, integer, bits = (int(part) for part in value.kif)
+    return value.quantize(keep, integer, min(bits, fraction), "WRAP", "TRN")
 
 
 def _max_pool(node: Node, source: Node, values: list[Any]) -> Any:

@@ -15,8 +15,9 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed, Integers
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.contracts.network_file import load_network, save_network
+from naetrigger.contracts.spatial_ops import conv_taps
 from naetrigger.contracts.window import Window, same_padding
-from tests.export.targets.layer_networks import LAYER_NETWORKS, image_network
+from tests.export.targets.layer_networks import LAYER_NETWORKS, cut_network, image_network
 
 
 def words_of(network: FixedPointNetwork, n: int = 300) -> Integers:
@@ -110,6 +111,29 @@ def test_bounds_of_a_convolution_are_tight() -> None:
         reached = network.trace(corner[None])[conv.name][0, place]
         shift = wide.type.fraction - bounds.fraction
         assert reached == bounds.high[place] << shift
+
+
+def test_products_are_cut_one_by_one() -> None:
+    """Against a loop over every product, floored in steps of 2^-cut, and within the bounds."""
+    network = cut_network()
+    words = words_of(network, 40)
+    edges, bounds = network.trace(words), network.bounds()
+    for node in (node for node in network.nodes if node.cut is not None):
+        (source,) = (network[name] for name in node.inputs)
+        assert node.weights is not None
+        assert node.weight_type is not None
+        x, weights = source.type.real(edges[source.name]), node.weight_type.real(node.weights)
+        kernel, step = weights.reshape(-1, node.dims[-1]), 2.0**-node.cut
+        taps = conv_taps(node, source) if node.op == "conv" else np.arange(source.size)[None]
+        bias = 0 if node.bias is None else node.bias_type.real(node.bias)  # type: ignore[union-attr]
+        pixels = [np.floor(x[:, t, None] * kernel / step).sum(axis=1) * step for t in taps]
+        expected = np.concatenate([p + np.floor(bias / step) * step for p in pixels], axis=1)
+        exact, fraction = network._exact(node, edges)
+        np.testing.assert_array_equal(np.ldexp(exact, -fraction), expected)
+        assert fraction == node.cut == bounds[node.name].fraction
+        assert np.all(exact >= np.array(bounds[node.name].low))
+        assert np.all(exact <= np.array(bounds[node.name].high))
+    np.testing.assert_array_equal(network.scores(words), edges[network.output][:, 0])
 
 
 def test_same_padding_is_that_of_keras() -> None:

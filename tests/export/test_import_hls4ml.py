@@ -20,6 +20,7 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.export.import_hls4ml import read_hls4ml
 
 EVENTS = 10_000
+DEFAULT = r"ap_fixed<16,6> model_default_t"
 
 
 def dense() -> tuple[nn.Module, tuple[int, ...]]:
@@ -40,6 +41,10 @@ MODELS: dict[str, Callable[[], tuple[nn.Module, tuple[int, ...]]]] = {
 }
 
 
+GRANULARITY = {"dense": "model", "images": "name"}
+"""By model, 16 bits are for everything: accumulators wrap, and cut every product."""
+
+
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Projects as hls4ml's own documentation writes them, of models without any quantizer."""
@@ -52,7 +57,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for name, build in MODELS.items():
             model, shape = build()
             config = hls4ml.utils.config_from_pytorch_model(
-                model, shape, granularity="name", backend="Vitis"
+                model, shape, granularity=GRANULARITY[name], backend="Vitis"
             )
             made[name] = folder / name
             hls4ml.converters.convert_from_pytorch_model(
@@ -107,15 +112,15 @@ def edited(source: Path, target: Path, file: str, old: str, new: str) -> Path:
         ("myproject.cpp", "nnet::tanh", "nnet::softmax", "'nnet::softmax' is not supported"),
         ("myproject.cpp", "layer2_out, layer3_out", "layer9_out, layer3_out", "is not made before"),
         ("myproject.cpp", r"input_t input_1\[6\]", "hls::stream<input_t> &x", "io_stream"),
-        ("defines.h", r"ap_fixed<36,16> _0_accum_t", "ap_fixed<16,6> _0_accum_t", "is cut to acc"),
-        ("defines.h", r"ap_fixed<36,16> _0_accum_t", "ap_fixed<70,16> _0_accum_t", "1 to 63 bits"),
-        ("defines.h", r"ap_fixed<36,16> _0_accum_t", "float _0_accum_t", "no fixed-point format"),
         (
             "defines.h",
-            r"ap_fixed<36,16> _0_accum_t",
-            "ap_fixed<22,2,AP_TRN,AP_SAT,0> _0_accum_t",
-            "can saturate on the way",
+            DEFAULT,
+            "ap_fixed<16,6,AP_RND,AP_WRAP,0> model_default_t",
+            "is rounded into",
         ),
+        ("defines.h", DEFAULT, "ap_fixed<70,16> model_default_t", "1 to 63 bits"),
+        ("defines.h", DEFAULT, "float model_default_t", "no fixed-point format"),
+        ("defines.h", DEFAULT, "ap_fixed<16,6,AP_TRN,AP_SAT,0> model_default_t", "can saturate on"),
         ("weights/w2.txt", r"^[^,]*,", "nan,", "no number"),
         ("weights/w2.txt", r"^[^,]*,", "", "it needs 30 and 5"),
         ("parameters.h", "n_in = 6", "n_in = N", "is no number"),
@@ -131,7 +136,7 @@ def test_what_cannot_be_taken_over_is_refused_by_name(
 
 
 def test_formats_that_wrap_are_refused_unless_asked_for(projects: dict[str, Path]) -> None:
-    with pytest.raises(InputError, match=r"n_1: fixed<16,6,TRN,WRAP> can overflow and wrap"):
+    with pytest.raises(InputError, match=r"n_0_accum: fixed<16,6,TRN,WRAP> can overflow and wrap"):
         read_hls4ml(projects["dense"], "0")
 
 

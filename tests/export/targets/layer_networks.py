@@ -43,13 +43,13 @@ class Layers:
         low, high = kind.min_mantissa, kind.max_mantissa
         return self.rng.integers(low, high, shape, np.int64, endpoint=True)
 
-    def conv(self, channels: int, window: Window, type: Fixed = NARROW) -> None:
+    def conv(self, channels: int, window: Window, cut: int | None = None) -> None:
         height, width, n_in = self.nodes[-1].dims
         self.add(
             "conv",
             (*window.output(height, width), channels),
-            type,
             window=window,
+            cut=cut,
             weights=self.mantissas((*window.size, n_in, channels)),
             weight_type=KERNEL,
             bias=self.mantissas((channels,)),
@@ -89,10 +89,11 @@ class Layers:
         values = entries.mantissas(np.tanh(kind.real(words)))
         self.add("table", type=entries, weights=values, weight_type=Fixed(True, 7, 1))
 
-    def dense(self, n_out: int) -> None:
+    def dense(self, n_out: int, cut: int | None = None) -> None:
         n_in = self.nodes[-1].size
         kind = Fixed(True, 8, 5, Rounding.RND_CONV, Overflow.SAT)
-        self.add("dense", (n_out,), kind, weights=self.mantissas((n_in, n_out)), weight_type=KERNEL)
+        weights = self.mantissas((n_in, n_out))
+        self.add("dense", (n_out,), kind, weights=weights, weight_type=KERNEL, cut=cut)
 
     def network(self) -> FixedPointNetwork:
         """With the sum of the last edge for a score."""
@@ -138,6 +139,15 @@ def activation_network(seed: int = 0) -> FixedPointNetwork:
     first, last = layers.nodes[1], layers.nodes[-1]
     kind = Fixed(True, 7, 4, Rounding.RND, Overflow.SAT)
     layers.nodes.append(Node("both", "add", (first.name, last.name), 5, kind))
+    return layers.network()
+
+
+def cut_network(seed: int = 0) -> FixedPointNetwork:
+    """A convolution and a dense layer whose products, and biases, lose bits before the sum."""
+    layers = Layers(seed, (1, 5, 2))
+    layers.conv(2, Window((1, 2), (1, 2)), cut=2)
+    layers.add("reshape", (4,))
+    layers.dense(3, cut=1)
     return layers.network()
 
 

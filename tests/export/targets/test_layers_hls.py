@@ -14,13 +14,13 @@ from naetrigger.contracts.window import Window
 from naetrigger.export.hls import HlsLibrary, write_hls
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.firmware_configs.board import Board
-from tests.export.targets.layer_networks import LAYER_NETWORKS, Layers
+from tests.export.targets.layer_networks import LAYER_NETWORKS, Layers, cut_network
 from tests.export.targets.projects import Projects, vectors_of
 
 
-@pytest.mark.parametrize("name", LAYER_NETWORKS)
+@pytest.mark.parametrize("name", [*LAYER_NETWORKS, "cut"])
 def test_every_edge_equals_the_network(name: str, hls_project: Projects) -> None:
-    network = LAYER_NETWORKS[name]()
+    network = (LAYER_NETWORKS | {"cut": cut_network})[name]()
     words = vectors_of(network, 1500)
     library = HlsLibrary(hls_project(f"layers_{name}", network))
     reals, edges = network.input.type.real(words), network.trace(words)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.export.onnx_engines import QcdqModel, QonnxModel
 from naetrigger.export.onnx_fixed import write_qcdq, write_qonnx
-from tests.export.targets.layer_networks import LAYER_NETWORKS
+from tests.export.targets.layer_networks import LAYER_NETWORKS, cut_network
 from tests.export.targets.networks import spec_of
 from tests.export.targets.projects import vectors_of
 
@@ -25,3 +26,10 @@ def test_every_edge_equals_the_network(name: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(model.scores(reals), edges[network.output][:, 0])
         for node, found in model.trace(reals).items():
             np.testing.assert_array_equal(found, edges[node], err_msg=node)
+
+
+def test_products_that_are_cut_are_refused_by_name(tmp_path: Path) -> None:
+    network = cut_network()
+    for write in (write_qcdq, write_qonnx):
+        with pytest.raises(InputError, match="conv_1: products that are cut"):
+            write(tmp_path / "m.onnx", network, spec_of(network))

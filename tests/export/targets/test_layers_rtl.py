@@ -13,15 +13,15 @@ from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export.rtl import RtlModel, write_rtl
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.firmware_configs.board import Board
-from tests.export.targets.layer_networks import LAYER_NETWORKS, Layers
+from tests.export.targets.layer_networks import LAYER_NETWORKS, Layers, cut_network
 from tests.export.targets.projects import vectors_of
 
 VERILOG = FirmwareSettings(square="lookup", languages=("verilog",))
 
 
-@pytest.mark.parametrize("name", LAYER_NETWORKS)
+@pytest.mark.parametrize("name", [*LAYER_NETWORKS, "cut"])
 def test_scores_equal_the_network(name: str, tmp_path: Path, board: Board) -> None:
-    network = LAYER_NETWORKS[name]()
+    network = (LAYER_NETWORKS | {"cut": cut_network})[name]()
     write_rtl(network, tmp_path / "rtl", board, VERILOG)
     words = vectors_of(network, 1500)
     np.testing.assert_array_equal(RtlModel(tmp_path / "rtl").scores(words), network.scores(words))
