@@ -41,16 +41,21 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("docs/benchmarks/l1-pareto.md"))
     parser.add_argument("--trials", type=int, default=60, help="of each search")
     parser.add_argument("--epochs", type=int, default=20, help="with quantizers, a trial")
+    parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     arguments = parser.parse_args()
     rows = []
-    for name, changes in SEARCHES.items():
+    for name in arguments.searches:
+        changes = SEARCHES[name]
         recipe = recipe_of(changes, arguments.trials, arguments.epochs)
         result = search(recipe, arguments.out, notify=print)
         document = write_front(result, recipe)
         rows += [{**entry, "search": name} for entry in document["front"]]
         keep(arguments.out / SEARCH, name)
     arguments.page.parent.mkdir(parents=True, exist_ok=True)
-    text = page(front(rows), arguments.trials, arguments.epochs)
+    options = f"--trials {arguments.trials} --epochs {arguments.epochs}"
+    if arguments.searches != list(SEARCHES):
+        options += f" --searches {' '.join(arguments.searches)}"
+    text = page(front(rows), options)
     arguments.page.write_text(text, encoding="utf-8")
     print(arguments.page)
 
@@ -86,16 +91,16 @@ def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(kept, key=key)
 
 
-def page(rows: list[dict[str, Any]], trials: int, epochs: int) -> str:
+def page(rows: list[dict[str, Any]], options: str) -> str:
     """The benchmark's page."""
     within = [row for row in rows if worst(row) >= -ALLOWED_LOSS]
     lines = [
         "# l1-objects: LUTs against fidelity",
         "",
-        f"Made by `python benchmarks/l1_pareto.py --trials {trials} --epochs {epochs}`: students "
-        "of one teacher from two searches ([search.md](../search.md)), LUTs and cycles by alkaid's "
-        "estimate for the recipe's board, before any synthesis. *Worst signal* is the largest loss "
-        "of AUC against the teacher among the signals; it chose nothing.",
+        f"Made by `python benchmarks/l1_pareto.py {options}`: students of one teacher "
+        "([search.md](../search.md)), LUTs and cycles by alkaid's estimate for the recipe's board, "
+        "before any synthesis. *Worst signal* is the largest loss of AUC against the teacher among "
+        "the signals; it chose nothing.",
         "",
         *verdict(within),
         "",
