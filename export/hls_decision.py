@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from naetrigger.contracts.decision import without_decision
 from naetrigger.contracts.fixed_point import Fixed, Overflow, fixed_for_range
 from naetrigger.contracts.network import FixedPointNetwork, Node
@@ -33,8 +35,9 @@ def comparisons_as_layers(network: FixedPointNetwork, registers: bool = False) -
     if network.decision is None:
         return network
     node = network[network.decision]
+    assert node.weights is not None
     if registers:
-        node = replace(node, weights=node.weights * 0)
+        node = replace(node, weights=np.zeros_like(node.weights))
     plain = without_decision(network)
     return replace(plain, nodes=(*plain.nodes, *_layers(node, network.score_type, plain)))
 
@@ -81,7 +84,7 @@ def _layers(node: Node, score: Fixed, network: FixedPointNetwork) -> tuple[Node,
         inputs=node.inputs,
         size=node.size,
         type=fixed_for_range(score.min_mantissa + low, score.max_mantissa + high, 0),
-        weights=(node.weights * 0 + 1)[None],
+        weights=np.ones_like(node.weights)[None],
         weight_type=one_step,
         bias=bias,
         bias_type=fixed_for_range(min(low, 0), max(high, 0), 0),
