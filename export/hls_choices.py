@@ -7,11 +7,12 @@ edge can take, so one is taken only when interval arithmetic proves that, and re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from naetrigger.contracts.errors import InputError, suggestion
+from naetrigger.contracts.errors import InputError, MissingExtra, suggestion
 from naetrigger.contracts.fixed_point import Fixed, Integers, parse_fixed
 from naetrigger.contracts.network import Bounds, FixedPointNetwork, Node
 from naetrigger.export.hls_backends import BackendKind
@@ -35,6 +36,8 @@ def check_layers(network: FixedPointNetwork, kind: BackendKind, settings: Firmwa
     ]
     if settings.hls_io == "io_stream" and not kind.streams:
         problems.append(f"hls4ml writes no io_stream for {kind.name}; set hls_io: io_parallel")
+    if "distributed_arithmetic" in wanted and find_spec("da4ml") is None:
+        raise MissingExtra("da4ml", "hls-da")
     if problems:
         raise InputError("hls: " + "; ".join(problems))
 

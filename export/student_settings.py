@@ -105,6 +105,7 @@ class StudentSettings(Settings):
     """Rounding of every edge and of the score. half_up needs fewer LUTs and a stage less; the
     student is trained with the one it will have."""
     pruning: Pruning = Pruning()
+    """Weights that become zeros while the student is trained with quantizers."""
 
     weight_bits: int = Field(default=8, ge=2, le=24)
     """Bits of every weight, sign included; integer bits follow the weights' range."""

@@ -10,8 +10,9 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError
+from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
 from naetrigger.contracts.network import FixedPointNetwork
+from naetrigger.export import hls_choices
 from naetrigger.export.hls import write_hls
 from naetrigger.export.hls_backends import BACKENDS, hls_folders, part_for
 from naetrigger.export.hls_library import FLAGS, HlsLibrary, compile_library
@@ -170,6 +171,14 @@ def test_what_a_back_end_does_not_have_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         write(tmp_path / "hls", board, **settings)
+
+
+def test_distributed_arithmetic_names_its_extra(
+    tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hls_choices, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtra, match=r"naetrigger\[hls-da\]"):
+        write(tmp_path / "hls", board, hls_strategy="distributed_arithmetic")
 
 
 def test_sources_of_a_copy_carry_their_own_weights(
