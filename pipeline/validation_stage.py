@@ -13,6 +13,7 @@ from naetrigger.contracts.manifest import read_manifest
 from naetrigger.contracts.network_file import load_network
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline import engines
+from naetrigger.pipeline.decision import read_decision
 from naetrigger.pipeline.training_stage import member_folder, member_seeds
 from naetrigger.pipeline.vendor_build import built_figures
 from naetrigger.pipeline.work import Work
@@ -46,6 +47,7 @@ def run_validation(work: Work) -> None:
         seed=recipe.seed,
         versions=_versions(root),
         reweight=recipe.data.reweight,
+        decision=(read_decision(root / "export") or {}).get("bits", []),
         agreement=[PairAgreement.model_validate(pair) for pair in pairs],
         firmware=_estimates(root) + _vendor_figures(work),
         board=load_board(str(root / "export" / "board.yaml")),

@@ -33,7 +33,13 @@ from naetrigger.validation.efficiency import (
 )
 from naetrigger.validation.inputs import STUDENT, TEACHER, ModelScores, ValidationInputs
 from naetrigger.validation.populations import Population, populations
-from naetrigger.validation.report.schema import Auc, AucDifference, SignalEfficiency, WorkingPoint
+from naetrigger.validation.report.schema import (
+    Auc,
+    AucDifference,
+    DecisionBit,
+    SignalEfficiency,
+    WorkingPoint,
+)
 from naetrigger.validation.reweighting import Reweighting, follow_signal
 from naetrigger.validation.settings import ValidationSettings
 
@@ -299,6 +305,34 @@ def _working_point(comparison: Comparison, model: str, target: float) -> Working
         ),
         reliable=found.reliable,
         note=found.note,
+    )
+
+
+def decision_bits(comparison: Comparison) -> list[DecisionBit]:
+    """How often the thresholds in the firmware fire on the test sample."""
+    if STUDENT not in comparison.inputs.scores:
+        return []
+    scores = comparison.scores_of(STUDENT, comparison.background)
+    return [_decision_bit(comparison, entry, scores) for entry in comparison.inputs.decision]
+
+
+def _decision_bit(
+    comparison: Comparison, entry: Mapping[str, Any], scores: npt.NDArray[Any]
+) -> DecisionBit:
+    threshold = int(entry["threshold_hw"])
+    fired = efficiency(comparison.background.scored(scores), threshold)
+    return DecisionBit(
+        bit=int(entry["bit"]),
+        target=entry["background_efficiency_target"],
+        threshold_hw=threshold,
+        training_background_efficiency=entry["training_background_efficiency"],
+        background_efficiency=fired.value,
+        low=fired.low,
+        high=fired.high,
+        signals=tuple(
+            _signal_efficiency(comparison, STUDENT, signal, scores, threshold)
+            for signal in comparison.signals
+        ),
     )
 
 

@@ -38,6 +38,7 @@ class ValidationInputs:
     score_format : the hardware score's format; without it saturation cannot be judged
     reweight : the column in which the background follows each signal, e.g. 'jet_pt'
     agreement : pairs compared by the export
+    decision : bits of the firmware's decision as export/decision.json has them
     members : model -> seed -> process -> (N,), where there is an ensemble; the seed whose model
         is among `scores` first
     curves : CSV file of the training's curves, one row a step
@@ -59,6 +60,7 @@ class ValidationInputs:
     score_format: Fixed | None = None
     reweight: str | None = None
     agreement: Sequence[PairAgreement] = ()
+    decision: Sequence[Mapping[str, Any]] = ()
     firmware: Sequence[FirmwareEstimate] = ()
     board: Board | None = None
     members: Mapping[str, Mapping[int, Mapping[str, Array]]] = field(default_factory=dict)

@@ -509,3 +509,22 @@ def test_of_many_inputs_the_leading_ones_have_rows(inputs, monkeypatch, tmp_path
         }
     assert "Leading single inputs" in (tmp_path / "few" / "report.html").read_text()
     assert "Each single input" in (tmp_path / "full" / "report.html").read_text()
+
+
+def test_bits_of_the_firmware_s_decision_are_measured_on_the_test_sample(inputs, tmp_path):
+    student = inputs(**SMALL).scores["student"]["network"]
+    threshold = int(np.quantile(student["tt"], 0.9))
+    entry = {
+        "bit": 0,
+        "background_efficiency_target": 0.1,
+        "threshold_hw": threshold,
+        "training_background_efficiency": 0.099,
+    }
+    report = validate(QUICK, inputs(**SMALL, decision=[entry]), tmp_path)
+    (bit,) = report.decision
+    assert (bit.threshold_hw, bit.target) == (threshold, 0.1)
+    assert bit.background_efficiency == pytest.approx(np.mean(student["tt"] >= threshold), rel=0.2)
+    assert bit.low < bit.background_efficiency < bit.high
+    assert [signal.signal for signal in bit.signals] == [name for name in student if name != "tt"]
+    assert "The decision in firmware" in (tmp_path / "report.html").read_text()
+    assert _report(inputs(**SMALL)).decision == ()

@@ -18,6 +18,7 @@ from naetrigger.validation.comparison import (
     AucTable,
     Comparison,
     auc_table,
+    decision_bits,
     working_points,
 )
 from naetrigger.validation.ensemble import judge_ensemble
@@ -63,6 +64,7 @@ def build_report(comparison: Comparison, progress: Progress | None = None) -> Re
         auc_differences=aucs.differences,
         inputs_left_out=comparison.inputs_left_out,
         working_points=points,
+        decision=tuple(decision_bits(comparison)),
         ensemble=judge_ensemble(comparison, listener),
         firmware=tuple(inputs.firmware),
         board=board_summary(inputs.board) if inputs.board else None,

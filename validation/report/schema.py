@@ -134,6 +134,22 @@ class WorkingPoint(Entry):
     """Why there is no threshold, or why it is not reliable."""
 
 
+class DecisionBit(Entry):
+    """One bit of the firmware's decision, as it fires on the test sample."""
+
+    bit: int
+    target: float | None
+    """The wanted background efficiency; None for a threshold that the recipe gave."""
+    threshold_hw: int
+    """In the firmware; set on the training background."""
+    training_background_efficiency: float
+    background_efficiency: float
+    low: float
+    high: float
+    """68.3% interval of background_efficiency."""
+    signals: tuple[SignalEfficiency, ...] = ()
+
+
 class FirmwareEstimate(Entry):
     """What one tool says about one target. Absent figures were not given."""
 
@@ -271,6 +287,7 @@ class Report(Entry):
     inputs_left_out: int = 0
     """Single inputs without an AUC here: of many, each signal's best and the next best stand."""
     working_points: tuple[WorkingPoint, ...] = ()
+    decision: tuple[DecisionBit, ...] = ()
     ensemble: Ensemble | None = None
     """None: one training alone."""
     firmware: tuple[FirmwareEstimate, ...] = ()
