@@ -54,5 +54,5 @@ def test_a_project_states_what_its_board_counts(tmp_path: Path) -> None:
 
     logic_of(tmp_path / "rtl", "abs", "auto")
     record = read_record(tmp_path / "rtl")
-    assert record["latency_cutoff"] == 8.0
+    assert record["latency_cutoff"] == BOARD.latency_cutoff
     assert record["stage_delay"] == "lut_levels"
