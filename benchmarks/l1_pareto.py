@@ -64,7 +64,7 @@ def recipe_of(changes: dict[str, Any], trials: int, epochs: int) -> Recipe:
     """The recipe with a search's settings."""
     settings = {**changes, "search.trials": trials, "search.epochs": epochs}
     settings |= {"search.weight_bits": [2, 7], "search.activation_bits": [3, 8]}
-    settings |= {"search.reconstruction_bits": [4, 10]}
+    settings |= {"search.reconstruction_bits": [7, 10]}
     return load_recipe(RECIPE, [f"{key}={json.dumps(value)}" for key, value in settings.items()])
 
 
