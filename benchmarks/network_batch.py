@@ -32,7 +32,7 @@ from naetrigger.firmware_configs.board import Board, load_board
 
 BOARD = "vu13p-5ns"
 GUARDS = re.compile(r"^#ifndef (\w+_H_)$", re.MULTILINE)
-SHARED = "nnet_utils"
+SHARED = {"nnet_utils", "ap_types"}
 WORD = 32
 
 
@@ -76,8 +76,8 @@ class HlsBatch:
 def _hls_source(name: str, network: FixedPointNetwork, folder: Path) -> str:
     """A network's function, and a loop over events; include guards of the one before undone."""
     firmware = folder / "firmware"
-    headers = [path for path in firmware.rglob("*.h") if SHARED not in path.parts]
-    headers = [path for path in headers if "ap_types" not in path.parts]
+    headers = [path for path in firmware.rglob("*.h") if not SHARED & {*path.parts}]
+    headers.append(firmware / "nnet_utils" / "nnet_code_gen.h")  # made for this project, too
     guards = {guard for path in headers for guard in GUARDS.findall(path.read_text())}
     undone = "".join(f"#undef {guard}\n" for guard in sorted(guards))
     return f"""{undone}#include "{name}/firmware/{name}.cpp"
