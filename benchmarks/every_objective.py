@@ -33,8 +33,8 @@ from naetrigger.validation.report.schema import PairAgreement, Report, report_fr
 
 RECIPE, OF_IMAGES = "jets-quickstart", "digits"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-FURTHER = {"relative_mahalanobis": ["objective.labels=digit", "objective.classes=9"]}
-"""What an objective needs besides its name."""
+FURTHER = {"relative_mahalanobis": ("objective.labels=digit", "objective.classes=9")}
+"""What an objective needs besides its name, with the recipe that has such columns: digits."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,15 @@ def _arguments() -> argparse.Namespace:
 
 def _case(name: str, score: str) -> Case:
     fields = OBJECTIVES[name].model_fields.items()
-    lacks = ", ".join(f"objective.{key}" for key, field in fields if field.is_required())
-    if lacks:
-        return Case(name, score, "-", (), lacks=lacks)
-    overrides = [f"objective.name={name}"]
+    lacks = [f"objective.{key}" for key, field in fields if field.is_required()]
+    if lacks and name not in FURTHER:
+        return Case(name, score, "-", (), lacks=", ".join(lacks))
+    overrides = [f"objective.name={name}", *FURTHER.get(name, ())]
     if score != next(iter(OBJECTIVES[name].offers)):
         overrides.append(f"objective.score={score}")
     regress = [*overrides, "student.mode=regress"]
-    recipe = OF_IMAGES if "image" in OBJECTIVES[name].model_fields else RECIPE
+    of_images = name in FURTHER or "image" in OBJECTIVES[name].model_fields
+    recipe = OF_IMAGES if of_images else RECIPE
     try:
         load_recipe(recipe, overrides, _unheard)
     except RecipeError as error:
