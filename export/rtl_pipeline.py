@@ -91,7 +91,7 @@ def _levels(op: Any, operations: list[Any]) -> float:
         return 1.0 + math.ceil(math.log2(max(narrower, 2)))
     if op.opcode == LOOK_UP:
         bits = sum(operations[op.addr[0]].qint.kif)
-        return 1.0 + math.ceil(max(bits - SLICE_BITS, 0) / 2)
+        return float(1 + math.ceil(max(bits - SLICE_BITS, 0) / 2))
     return LEVELS[op.opcode]
 
 
