@@ -15,8 +15,9 @@ import random_networks
 from naetrigger.contracts.fixed_point import Rounding
 from naetrigger.export.rtl import RtlModel, unsupported, write_rtl
 from naetrigger.firmware_configs.board import load_board
-from network_batch import settings_of
+from network_batch import HlsBatch, settings_of
 from network_generator import RTL_MODES, random_network
+from tests.export.targets.layer_networks import LAYER_NETWORKS, cut_network
 
 
 def test_two_networks_agree_in_every_engine(tmp_path: Path) -> None:
@@ -29,6 +30,16 @@ def test_two_networks_agree_in_every_engine(tmp_path: Path) -> None:
     assert "has no RTL here" in verdicts[0].refused
     assert sum(v.tied for v in verdicts) > 50
     assert "| rtlsim | 1 | 600 | 0 |" in random_networks.summary(verdicts, 1.0)
+
+
+def test_images_and_further_layers_agree_in_hls(tmp_path: Path) -> None:
+    """Their RTL is compared in tests/export/targets, edge by edge where it is short."""
+    networks = LAYER_NETWORKS | {"cut": cut_network}
+    built = {name: build() for name, build in networks.items()}
+    batch = HlsBatch(built, tmp_path)
+    for name, network in built.items():
+        words = random_networks.words_of(network, 600)
+        np.testing.assert_array_equal(batch.scores(name, words), network.scores(words), name)
 
 
 @settings(max_examples=6, deadline=None)
