@@ -93,9 +93,10 @@ def _channels(reader: OnnxReader, values: Floats, x: str, name: str) -> Floats:
     dims = reader.draft[x].dims
     if values.size == 1:
         return np.full(dims[-1], float(values.ravel()[0]))
-    shape = tuple(n for n in values.shape if n != 1)
-    first = values.ndim < len(dims) + 1 or values.shape[-len(dims)] == dims[-1]
-    if shape != (dims[-1],) or not (first or len(dims) == 1):
+    # counted from the end: behind an image's channels stand two axes, behind a sequence's one
+    axes = [axis - values.ndim for axis, n in enumerate(values.shape) if n != 1]
+    behind = (-1,) if len(dims) == 1 else (-3, -2) if dims[0] == 1 else (-3,)
+    if values.size != dims[-1] or len(axes) != 1 or axes[0] not in behind:
         raise reader.draft.refuse(name, f"constants of shape {values.shape} are not by channel")
     return values.ravel()
 
@@ -111,7 +112,8 @@ def _sum(reader: OnnxReader, node: Any, name: str) -> str:
     x = reader.edge(node, 1 - constant[0])
     values = _channels(reader, reader.constant(node, constant[0]), x, name)
     bias = reader.grid(-values if negative else values, node, "bias")
-    alone = reader.uses[node.input[1 - constant[0]]] == 1
+    names = list(reader.edges.values()).count(x)  # an Identity gives an edge a second name
+    alone = reader.uses[node.input[1 - constant[0]]] == names == 1
     if alone and draft.take_bias(x, bias):
         return x
     ones = reader.grid(np.ones(draft[x].dims[-1]), node, "ones")

@@ -60,6 +60,8 @@ def format_of(quantizer: Quantizer | None, where: str) -> Fixed:
     name, config = quantizer
     if config.get("use_stochastic_rounding"):
         raise InputError(f"{where}: {name} rounds at random; set use_stochastic_rounding=False")
+    if config.get("qnoise_factor", 1) != 1:
+        raise InputError(f"{where}: {name} mixes in what is not quantized; set qnoise_factor=1")
     if name not in ("quantized_bits", "quantized_relu"):
         raise InputError(
             f"{where}: quantizer '{name}' is not supported; quantized_bits and quantized_relu are"

@@ -163,6 +163,7 @@ def quantizer(layers: dict[str, Any], layer: str, **settings: Any) -> None:
         (lambda m: m["fc1"].update(class_name="Lambda"), "fc1: layer 'Lambda' is not supp.*QDense"),
         (lambda m: quantizer(m, "fc1", alpha="auto_po2"), "fc1: kernel: .*alpha='auto_po2'.*power"),
         (lambda m: quantizer(m, "fc1", alpha=0.3), "fc1: kernel: .*no power of two"),
+        (lambda m: quantizer(m, "fc1", qnoise_factor=0.5), "fc1: kernel: .*set qnoise_factor=1"),
         (lambda m: quantizer(m, "fc1", bits=70), "fc1: kernel: .*width must be 1 to 63 bits"),
         (lambda m: m["fc1"]["config"].update(kernel_quantizer=None), "fc1: kernel: .*on no grid"),
         (lambda m: m["relu0"]["config"].update(activation="softmax"), "relu0: .*'softmax' is not"),

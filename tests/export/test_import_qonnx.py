@@ -236,3 +236,31 @@ def test_other_and_truncated_files_are_refused(file: Callable[..., Path]) -> Non
         path.write_bytes(text)
         with pytest.raises(InputError, match=r"m\.onnx: "):
             read_qonnx(path, score="0")
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 1, 3), (1, 3, 1), (3, 1)])
+def test_constants_along_an_images_rows_or_columns_are_refused(
+    shape: tuple[int, ...], file: Callable[..., Path]
+) -> None:
+    """As many columns as channels: by its size alone such a constant looks like one by channel."""
+    graph = Graph((3, 3, 3), 5)
+    graph.quant(2**-3, 7)
+    graph.add("Add", graph.constant("offset", np.arange(3.0).reshape(shape)))
+    graph.add("Flatten", axis=1)
+    with pytest.raises(InputError, match=r"Add_\d+: constants of shape .* are not by channel"):
+        read_qonnx(file(graph, 27), score="0")
+
+
+def test_a_bias_stays_out_of_a_sum_that_another_branch_takes(file: Callable[..., Path]) -> None:
+    """An Identity gives the sum a second name, which the bias is added to."""
+    graph = Graph((4,), 6)
+    graph.quant(2**-3, 7)
+    graph.add("MatMul", graph.weights((4, 3), 2**-3))
+    product = graph.last
+    graph.add("Identity")
+    graph.add("Add", graph.constant("b", [0.5, -1.0, 2.0]))
+    graph.add("Add", product)
+    model = read_qonnx(file(graph, 3), score="0")
+    words, inputs = words_and_inputs(model, graph.shape)
+    found = model.network[model.outputs].type.real(model.network.trace(words)[model.outputs])
+    np.testing.assert_array_equal(found, executed(graph, 3, inputs))
