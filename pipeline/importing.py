@@ -143,6 +143,10 @@ def _write_targets(
             engines[name] = engine
             scores[name] = engine.scores(vectors)
 
+    if len(scores) == 1:
+        reasons = "; ".join(f"{target}: {why}" for target, why in refused.items())
+        raise InputError(f"no target can have this model: {reasons}")
+
     def trace_of(name: str, rows: Any) -> Mapping[str, Integers]:
         if hasattr(engines[name], "trace"):
             traced: Mapping[str, Integers] = engines[name].trace(vectors[rows])

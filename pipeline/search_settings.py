@@ -45,8 +45,10 @@ class SearchSettings(Settings):
                 raise ValueError(f"{name}: expected 2 <= smallest <= largest <= 24, got {bits}")
         if not self.rounding or not self.sparsity:
             raise ValueError("rounding and sparsity need at least one choice each")
-        if any(not 0 <= value < 1 for value in self.sparsity):
-            raise ValueError(f"sparsity: expected fractions below 1, got {self.sparsity}")
+        if any(not 0 <= value <= 0.99 for value in self.sparsity):
+            raise ValueError(f"sparsity: expected fractions of 0 to 0.99, got {self.sparsity}")
+        if any(not shape or not all(1 <= n <= 4096 for n in shape) for shape in self.hidden):
+            raise ValueError(f"hidden: expected shapes of widths 1 to 4096, got {self.hidden}")
         if any(value <= 0 for value in self.latency_cutoffs):
             raise ValueError(f"latency_cutoffs: expected numbers > 0, got {self.latency_cutoffs}")
         return self

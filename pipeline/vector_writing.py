@@ -87,6 +87,8 @@ def write_vectors(root: Path, name: str, out: Path, events: int | None, first_bi
     kind = format_named(name)
     if out.exists():
         raise InputError(f"{out}: is there already; name another file")
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.parent}; make it first")
     return kind.write(out, _source(root, events, first_bit))
 
 
