@@ -146,23 +146,37 @@ SMALL = Protocol(
 )
 
 
-def _large(document: Document, batch_size: int = 64, **objective: Any) -> dict[str, Document]:
-    """For 784 inputs: another network, smaller batches."""
-    inner = {**document["objective"], "batch_size": batch_size, **objective}
-    return {"one": {"model": LARGE_NETWORK, "objective": inner}}
+LARGE_NETWORK = {"hidden": [512], "latent": 128}
+PRETRAINED = {"pretrain_steps": 1500, "pretrain_learning_rate": 1e-3, "batch_size": 64}
+LARGE_CHAIN = {"noise": 0.08, "temperature": 2e-4, "bounds": [-1, 1]}
 
 
-LARGE_NETWORK = {"hidden": [128], "latent": 32}
-LATENT_CHAIN = {"steps": 5, "noise": 0.1, "temperature": 0.002, "bounds": [-3, 3]}
-COLD = {"temperature": 2e-4, "noise": 0.08, "chain_steps": 5, "gamma": 2.5}
+def _large(steps: int, **objective: Any) -> dict[str, Document]:
+    """For 784 inputs: another network; of chains that settle nowhere the last weights are kept."""
+    every = 250 if objective["name"] in ("ae", "wnae") else steps
+    fixed = {"steps": steps, "validate_every": every}
+    return {"one": {"model": LARGE_NETWORK, "objective": fixed | objective}}
+
+
 LARGE = Protocol(
     systems=(
-        System("AE", _large(_plain(name="ae", steps=4500)), {1: 0.131, 9: 0.537}, 0.677),
+        System(
+            "AE",
+            _large(5000, name="ae", batch_size=128, learning_rate=1e-3),
+            {1: 0.131, 9: 0.537},
+            0.677,
+        ),
         System(
             "NAE-OMI",
             _large(
-                _contrast(1500, 3000, **COLD, name="nae", learning_rate=1e-4),
-                latent_chain=LATENT_CHAIN,
+                5000,
+                **PRETRAINED,
+                name="nae",
+                learning_rate=3e-5,
+                gamma=2.5,
+                latent_penalty=1e-4,
+                chain={"steps": 10, **LARGE_CHAIN},
+                latent_chain={"steps": 5, "noise": 0.1, "temperature": 2e-3, "bounds": [-3, 3]},
                 replay={"size": 1000},
             ),
             PAPER_OMI,
@@ -171,12 +185,27 @@ LARGE = Protocol(
         System(
             "MPDR-R",
             _large(
-                _contrast(1500, 1500, **COLD, name="mpdr", learning_rate=5e-4),
-                latent_chain={"steps": 5, "noise": 0.05, "temperature": 0.002, "spherical": True},
+                3000,
+                **PRETRAINED,
+                name="mpdr",
+                learning_rate=1e-4,
+                gamma=5.0,
+                chain={"steps": 5, **LARGE_CHAIN},
+                latent_chain={"steps": 5, "noise": 0.05, "temperature": 2e-3, "spherical": True},
             ),
             {9: 0.971},
         ),
-        System("WNAE", _large(_wnae(0.15, 1e-4), 128, steps=1000)),
+        System(
+            "WNAE",
+            _large(
+                1000,
+                name="wnae",
+                batch_size=128,
+                learning_rate=1e-3,
+                baseline_steps=0,
+                chain={"steps": 10, **LARGE_CHAIN},
+            ),
+        ),
     ),
     digits=(0, 3, 5),
     pairs=((2, 8),),
