@@ -19,12 +19,15 @@ from naetrigger.contracts.decision import decision_words
 from naetrigger.contracts.errors import AgreementError, InputError, suggestion
 from naetrigger.contracts.events import read_events
 from naetrigger.contracts.fixed_point import Integers
+from naetrigger.contracts.manifest import read_manifest
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.network_file import load_network
 from naetrigger.export.vector_files import hexadecimal, memory, regions
 from naetrigger.export.vector_files.event_word import TestVectors, expected, layout_of
 from naetrigger.firmware_configs.input_spec import InputSpec, columns_of
 from naetrigger.pipeline.input_specs import spec_of
+
+_OBJECTS = "the 57 of trigger objects"
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,18 @@ def write_vectors(root: Path, name: str, out: Path, events: int | None, first_bi
     return kind.write(out, _source(root, events, first_bit))
 
 
-def check_vectors(root: Path, name: str, path: Path, first_bit: int) -> int:
+def check_vectors(
+    root: Path, name: str, path: Path, first_bit: int, events: int | None = None
+) -> int:
     """The number of events of a file whose scores and bits are all the network's.
 
-    Raises AgreementError naming the first event where they are not.
+    events : how many it must hold; default: as many as it says itself, or as the run would write
+    Raises AgreementError naming the first event where they are not, InputError for another number.
     """
-    stated, found = format_named(name).read(path, _source(root, None, first_bit))
+    source = _source(root, events, first_bit)
+    stated, found = format_named(name).read(path, source)
+    if events is not None and len(stated) != events:
+        raise InputError(f"{path}: holds {len(stated)} events, expected {events} (--events)")
     for what, a, b in (
         ("score", stated.scores, found.scores),
         ("decision", decision_words(stated.decisions), decision_words(found.decisions)),
@@ -121,6 +130,7 @@ def format_named(name: str) -> Format:
 
 
 def _source(root: Path, events: int | None, first_bit: int) -> Source:
+    read_manifest(root)  # InputError for a folder that is no run
     network = load_network(root / "export" / "network")
     return Source(root, network, spec_of(root, "student"), events, first_bit)
 
@@ -141,7 +151,7 @@ def _of_inputs(title: str, suffix: str, write: Any, read: Any) -> Format:
 def _write_gt(path: Path, source: Source) -> int:
     from naetrigger.training.data.formats import global_trigger
 
-    values = source.hardware(trigger_objects.COLUMNS, "the 57 of trigger objects")
+    values = source.hardware(trigger_objects.COLUMNS, _OBJECTS)
     bits = source.expected(values).decisions
     global_trigger.write_decisions(path, values.reshape(-1, 19, 3), bits, source.first_bit)
     return len(values)
@@ -152,7 +162,16 @@ def _read_gt(path: Path, source: Source) -> tuple[TestVectors, TestVectors]:
     from naetrigger.training.data.formats import global_trigger
 
     bits = len(source.network.thresholds)
+    if not bits:
+        raise InputError(f"{path}: gt holds decision bits alone; this network has none")
     objects, decisions = global_trigger.read_decisions(path, bits, source.first_bit)
+    if source.events is None and len(objects) != (
+        count := len(source.hardware(trigger_objects.COLUMNS, _OBJECTS))
+    ):
+        raise InputError(
+            f"{path}: holds {len(objects)} events, the run's vectors are {count}; it is cut off, "
+            "or state by --events how many it must hold"
+        )
     found = source.expected(objects.reshape(len(objects), -1))
     return TestVectors(found.inputs, found.scores, decisions), found
 

@@ -25,7 +25,10 @@ def vectors(
         Path | None, typer.Option("--out", help="The file to write; default: vectors.SUFFIX.")
     ] = None,
     events: Annotated[
-        int | None, typer.Option("--events", help="The first ones alone; default: all.", min=1)
+        int | None,
+        typer.Option(
+            "--events", min=1, help="The first alone; with --check how many there must be."
+        ),
     ] = None,
     first_bit: Annotated[
         int, typer.Option("--first-bit", help="Algorithm bit of the first decision (gt).", min=0)
@@ -43,7 +46,7 @@ def vectors(
     from naetrigger.pipeline.vector_writing import check_vectors, format_named, write_vectors
 
     if check is not None:
-        path, count = check, check_vectors(folder, format, check, first_bit)
+        path, count = check, check_vectors(folder, format, check, first_bit, events)
         text = f"{path}: {count} events, all as the network has them"
     else:
         path = out or Path(f"vectors{format_named(format).suffix}")

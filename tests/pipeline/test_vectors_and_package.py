@@ -42,9 +42,10 @@ def test_vectors_are_written_and_checked(
     out = tmp_path / "vectors"
     command = ["vectors", str(run_folder), "--format", name]
     assert run_command_line([*command, "--out", str(out), "--events", "40"]) == 0
-    assert run_command_line([*command, "--check", str(out), "--json"]) == 0
+    assert run_command_line([*command, "--check", str(out), "--events", "40", "--json"]) == 0
     document = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert document == {"file": str(out), "format": name, "events": 40}
+    assert run_command_line([*command, "--check", str(out), "--events", "41"]) == 2
     assert run_command_line([*command, "--out", str(out)]) == 2
 
 
@@ -78,6 +79,52 @@ def test_global_trigger_bits_that_are_wrong_are_found(
     assert run_command_line([*command, "--check", str(out)]) in (1, 2)
     error = capsys.readouterr().err
     assert f"first event {first}" in error or f"line {first + 1}" in error
+
+
+def test_global_trigger_lines_that_are_cut_off_are_found(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "gt.txt"
+    command = ["vectors", str(run_folder), "--format", "gt"]
+    assert run_command_line([*command, "--out", str(out)]) == 0
+    assert run_command_line([*command, "--check", str(out)]) == 0
+    out.write_text("".join(out.read_text().splitlines(keepends=True)[:-1]))
+    assert run_command_line([*command, "--check", str(out)]) == 2
+    assert "holds 49 events, the run's vectors are 50" in capsys.readouterr().err
+    assert run_command_line([*command, "--check", str(out), "--events", "49"]) == 0
+
+
+def test_algorithm_bits_that_there_are_not_are_no_disagreement(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "gt.txt"
+    command = ["vectors", str(run_folder), "--format", "gt"]
+    assert run_command_line([*command, "--out", str(out)]) == 0
+    assert run_command_line([*command, "--check", str(out), "--first-bit", "600"]) == 2
+    assert "512 algorithm bits; 2 from 600 on do not fit" in capsys.readouterr().err
+
+
+def test_global_trigger_lines_without_a_decision_are_not_compared(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "gt.txt"
+    assert run_command_line(["vectors", str(run_folder), "--format", "gt", "--out", str(out)]) == 0
+    plain = make_run(tmp_path / "plain")
+    assert run_command_line(["vectors", str(plain), "--format", "gt", "--check", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "gt holds decision bits alone; this network has none" in error
+
+
+def test_a_folder_that_is_not_there_is_named(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "nodir"
+    command = ["vectors", str(run_folder), "--format", "hex"]
+    assert run_command_line([*command, "--out", str(folder / "x.hex")]) == 2
+    assert f"there is no folder {folder}; make it first" in " ".join(
+        capsys.readouterr().err.split("\n")
+    )
+    assert not folder.exists()
 
 
 def test_formats_of_other_inputs_are_refused(

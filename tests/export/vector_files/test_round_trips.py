@@ -120,6 +120,38 @@ def test_another_layout_and_empty_files_are_refused(
         read(tmp_path / "nowhere", layout)
 
 
+@each_format
+@pytest.mark.parametrize("kept", [1, 3])
+def test_a_file_cut_off_between_two_events_is_refused(
+    write: Write, read: Read, kept: int, tmp_path: Path
+) -> None:
+    layout = EventLayout(2, Fixed(True, 8, 4), Fixed(False, 8, 8), 1)
+    vectors = TestVectors(np.arange(8).reshape(4, 2), np.arange(4), np.ones((4, 1), int))
+    path = tmp_path / "vectors"
+    write(path, vectors, layout)
+    lines = path.read_text().splitlines(keepends=True)
+    first = {write_hex: 1, write_coe: 3, write_mif: 6}[write]
+    path.write_text("".join(lines[: first + kept]))
+    with pytest.raises(InputError, match="line "):
+        read(path, layout)
+
+
+def test_hex_states_its_events_in_its_first_line(tmp_path: Path) -> None:
+    layout = EventLayout(1, Fixed(True, 8, 4), Fixed(False, 8, 8), 0)
+    path = tmp_path / "vectors.hex"
+    write_hex(
+        path, TestVectors(np.array([[1], [2]]), np.array([3, 4]), np.ones((2, 0), int)), layout
+    )
+    lines = path.read_text().splitlines()
+    assert lines == [f"// 2 events of {layout}", "01 03", "02 04"]
+    path.write_text("\n".join(lines[:2]) + "\n")
+    with pytest.raises(InputError, match="2 events are stated in line 1, the file holds 1"):
+        read_hex(path, layout)
+    path.write_text("\n".join(lines[1:]) + "\n")
+    with pytest.raises(InputError, match="line 1: expected '// N events of"):
+        read_hex(path, layout)
+
+
 REGIONS = EventLayout(252, Fixed(False, 10, 10), Fixed(True, 13, 9), 2)
 
 
@@ -162,6 +194,25 @@ def test_vetoes_and_positions_of_a_region_are_passed_over(tmp_path: Path) -> Non
     fields[1] = f"{int(fields[1], 16) | 0xFC << 16 | 0xAA | 0xBB << 120:032x}"
     path.write_text(f"{head}\n{' '.join(fields)}\n")
     np.testing.assert_array_equal(read_regions(path, REGIONS).et, et)
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        (3, "line 3: 3 events are stated in line 1, the file holds 2"),
+        (2, "line 3: crossing: expected 1 after 0, got 2"),
+        (1, "line 3: 3 events are stated in line 1, the file holds 2"),
+        (0, "line 1: expected '# N events of"),
+    ],
+)
+def test_a_lost_line_of_links_is_found(lost: int, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "links"
+    et = np.full((3, 252), 3)
+    write_regions(path, RegionVectors(et, np.zeros(3, int), np.zeros((3, 2), int)), REGIONS)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:lost] + lines[lost + 1 :]))
+    with pytest.raises(InputError, match=message):
+        read_regions(path, REGIONS)
 
 
 @pytest.mark.parametrize(

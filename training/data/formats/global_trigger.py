@@ -140,11 +140,7 @@ def write_decisions(
     objects_of : pt, eta, phi in hardware integers, (N, 19, 3)
     decisions : bits (N, K); bit k is algorithm bit `first` + k
     """
-    if not 0 <= first <= ALGORITHMS - decisions.shape[1]:
-        raise InputError(
-            f"global-trigger: there are {ALGORITHMS} algorithm bits; {decisions.shape[1]} from "
-            f"{first} on do not fit"
-        )
+    _check_bits(decisions.shape[1], first)
     words = pack(objects_of).tolist()
     with whole_file(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
         for i, bits in enumerate(decisions.tolist()):
@@ -158,8 +154,9 @@ def read_decisions(
     """Objects (N, 19, 3) and `bits` algorithm bits from `first` on, (N, bits).
 
     Raises InputError by line number for a line that is none, or whose final OR is not the OR of
-    its algorithm bits.
+    its algorithm bits; and for bits that are beyond the 512.
     """
+    _check_bits(bits, first)
     words, decisions = [], []
     with reading(path, "Global Trigger test vectors"), path.open(encoding="ascii") as file:
         for number, line in enumerate(map(str.strip, file), 1):
@@ -206,6 +203,15 @@ def pack(values: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
     muon = np.array([name.startswith("mu") for name in OBJECTS])
     words[:, muon] |= np.where(values[:, muon, 0] > 0, np.uint64(MUON_QUALITY << 19), np.uint64(0))
     return words
+
+
+def _check_bits(bits: int, first: int) -> None:
+    """InputError for algorithm bits that there are not."""
+    if not 0 <= first <= ALGORITHMS - bits:
+        raise InputError(
+            f"global-trigger: there are {ALGORITHMS} algorithm bits; {bits} from {first} on do "
+            "not fit"
+        )
 
 
 def _crossings(events: Events, row: int) -> tuple[list[Any], list[Any]]:

@@ -52,3 +52,6 @@ def test_a_final_or_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_bits_beyond_the_512_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="512 algorithm bits; 2 from 511"):
         write_decisions(tmp_path / "v", np.zeros((1, 19, 3), np.int64), np.zeros((1, 2), int), 511)
+    write_decisions(tmp_path / "v", np.zeros((1, 19, 3), np.int64), np.zeros((1, 2), int), 510)
+    with pytest.raises(InputError, match="512 algorithm bits; 2 from 600"):
+        read_decisions(tmp_path / "v", 2, 600)
