@@ -157,7 +157,7 @@ class _Reader:
         quantizer = self._quantizer(layer, f"{name}_quantizer")
         if quantizer is None:
             return exact_constants(values, where)
-        kind = format_of(quantizer, where)
+        kind = format_of(quantizer, where, constants=True)
         return on_grid(kind.quantize(values), kind, where)
 
     def folded(self, layer: _Layer) -> tuple[Constants | None, Constants | None]:
@@ -170,7 +170,8 @@ class _Reader:
         bias = bias + of["beta"] if "beta" in of else bias
         kernel = self.constants(layer, "kernel", (of["kernel"] * factor).astype(np.float64))
         quantizer = self._quantizer(layer, "bias_quantizer")
-        kind = format_of(quantizer, f"{self.path}: {layer.name}: bias_quantizer")
+        where = f"{self.path}: {layer.name}: bias_quantizer"
+        kind = format_of(quantizer, where, constants=True)
         values = kind.quantize(bias.astype(np.float64))
         return kernel, on_grid(values, kind, f"{self.path}: {layer.name}: bias")
 

@@ -53,8 +53,12 @@ def _from_text(text: str, where: str) -> Quantizer:
     return name, values
 
 
-def format_of(quantizer: Quantizer | None, where: str) -> Fixed:
-    """The format of quantized_bits or quantized_relu; InputError, with the reason, for others."""
+def format_of(quantizer: Quantizer | None, where: str, *, constants: bool = False) -> Fixed:
+    """The format of quantized_bits or quantized_relu; InputError, with the reason, for others.
+
+    constants : of a kernel or bias, where an alpha that is not given is no promise of 1: QKeras'
+        layers make a kernel's "auto_po2"; an activation without alpha is scaled by 1
+    """
     if quantizer is None:
         raise InputError(f"{where}: has no quantizer, so its numbers have no width; give it one")
     name, config = quantizer
@@ -74,7 +78,8 @@ def format_of(quantizer: Quantizer | None, where: str) -> Fixed:
             if config.get("relu_upper_bound") is not None:
                 raise InputError(f"{where}: quantized_relu with relu_upper_bound; use bits alone")
             return Fixed(False, bits, integer, Rounding.RND_CONV, Overflow.SAT)
-        _check_alpha(config.get("alpha"), where)
+        if constants or config.get("alpha") is not None:
+            _check_alpha(config.get("alpha"), where)
         signed = bool(config.get("keep_negative", True))
         if signed and bits == 1:
             raise InputError(f"{where}: one signed bit means -1 and 1 to QKeras; use 2 bits")

@@ -131,12 +131,13 @@ def _write_targets(
     np.savez(folder / "vectors.npz", inputs=vectors, scores=scores["network"])
     refused: dict[str, str] = {}
     engines: dict[str, Any] = {"network": network}
-    for target in targets:
+    for target in _in_order(targets):
         say(f"import: {target}")
         try:
             made = _WRITERS[target](network, folder, board, settings, vectors)
         except (InputError, EnvironmentProblem) as error:  # this target cannot; others may
             refused[target] = str(error)
+            shutil.rmtree(folder / _FOLDERS[target], ignore_errors=True)
             say(f"import: {target} is left out: {error}")
             continue
         for name, engine in made.items():
@@ -163,6 +164,12 @@ def _write_targets(
         "engines": list(scores),
         "refused": refused,
     }
+
+
+def _in_order(targets: Sequence[str]) -> list[str]:
+    """Targets in the order of TARGETS; a simulation needs the RTL that it simulates."""
+    wanted = {*targets, *(("rtl",) if "rtlsim" in targets else ())}
+    return [target for target in TARGETS if target in wanted]
 
 
 @dataclass(frozen=True)
@@ -235,12 +242,8 @@ def _onnx(
 
     spec = plain_spec(network)
     path = folder / "onnx" / "student_qcdq.onnx"
-    try:
-        write_qcdq(path, network, spec)
-        write_qonnx(path.with_name("student_qonnx.onnx"), network, spec)
-    except InputError:
-        shutil.rmtree(path.parent, ignore_errors=True)
-        raise
+    write_qcdq(path, network, spec)
+    write_qonnx(path.with_name("student_qonnx.onnx"), network, spec)
     return {"qcdq": _Real(network.input.type, QcdqModel(path))}
 
 
@@ -263,6 +266,7 @@ _WRITERS: dict[str, Callable[..., dict[str, Any]]] = {
     "hls": _hls,
     "onnx": _onnx,
 }
+_FOLDERS = {"rtl": "rtl", "rtlsim": "rtl/simulation", "hls": "hls", "onnx": "onnx"}
 
 
 def _write_json(path: Path, document: Any) -> None:

@@ -44,7 +44,7 @@ def convolutional(layers: Any, qkeras: Any, model: Any) -> Any:
     bits = qkeras.quantized_bits
     constants = {"kernel_quantizer": bits(4, 0, alpha=1), "bias_quantizer": bits(4, 0, alpha=1)}
     x = inputs = layers.Input((6, 5, 2))
-    x = qkeras.QActivation(bits(6, 1, alpha=1))(x)
+    x = qkeras.QActivation(bits(6, 1))(x)  # without alpha: of an activation that is 1
     x = qkeras.QConv2D(3, (3, 2), padding="same", bias_initializer="normal", **constants)(x)
     x = qkeras.QActivation("quantized_relu(5,1)")(x)
     x = layers.MaxPooling2D((2, 2))(x)
@@ -162,6 +162,7 @@ def quantizer(layers: dict[str, Any], layer: str, **settings: Any) -> None:
     [
         (lambda m: m["fc1"].update(class_name="Lambda"), "fc1: layer 'Lambda' is not supp.*QDense"),
         (lambda m: quantizer(m, "fc1", alpha="auto_po2"), "fc1: kernel: .*alpha='auto_po2'.*power"),
+        (lambda m: quantizer(m, "fc1", alpha=None), "fc1: kernel: .*alpha=None.*alpha=1"),
         (lambda m: quantizer(m, "fc1", alpha=0.3), "fc1: kernel: .*no power of two"),
         (lambda m: quantizer(m, "fc1", qnoise_factor=0.5), "fc1: kernel: .*set qnoise_factor=1"),
         (lambda m: quantizer(m, "fc1", bits=70), "fc1: kernel: .*width must be 1 to 63 bits"),

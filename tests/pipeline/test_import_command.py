@@ -5,14 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.network_file import load_network
 from naetrigger.export.rtl import RtlModel
+from naetrigger.export.settings import FirmwareSettings
+from naetrigger.pipeline import importing
 from naetrigger.pipeline.cli import run_command_line
+from naetrigger.pipeline.importing import ImportOptions, import_model
 from tests.export.test_import_qonnx import Graph, spoilt
 
 
@@ -119,3 +124,38 @@ def test_other_arguments_are_refused(
 ) -> None:
     assert run_command_line(["import", *arguments, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_target_that_fails_late_leaves_no_folder(model: Path, tmp_path: Path) -> None:
+    """Without a compiler HLS is written and cannot be compiled; the RTL of rtlsim stays."""
+    settings = FirmwareSettings(compiler="no-such-compiler")
+    out = tmp_path / "out"
+    options = ImportOptions()
+    record = import_model(model, out, options, settings, ("rtlsim", "hls", "onnx"))
+    assert {"hls", "rtlsim"} <= set(record["refused"])
+    assert "qcdq" in record["engines"]
+    assert not (out / "hls").exists()
+    assert not (out / "rtl" / "simulation").exists()
+
+
+def test_a_simulation_brings_its_rtl() -> None:
+    assert importing._in_order(["rtlsim"]) == ["rtl", "rtlsim"]
+    assert importing._in_order(["onnx", "rtlsim", "rtl"]) == ["rtl", "rtlsim", "onnx"]
+    assert importing._in_order(["hls"]) == ["hls"]
+
+
+def test_an_import_without_any_target_leaves_nothing(
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(network: Any, folder: Path, *_: Any) -> None:
+        (folder / "onnx").mkdir()
+        raise InputError("not this one")
+
+    monkeypatch.setitem(importing._WRITERS, "onnx", refuse)
+    arguments = ["import", str(model), "--out", str(tmp_path / "out"), "--target", "onnx"]
+    assert run_command_line(arguments) == 2
+    assert "no target can have this model: onnx: not this one" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
