@@ -12,6 +12,7 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +238,7 @@ def _optuna() -> Any:
 
 
 def require_searchable(recipe: Recipe) -> None:
-    """InputError for shapes to choose from where the student has none to choose."""
+    """InputError for a choice that the student does not have, before anything is trained."""
     if recipe.search.hidden and recipe.student.mode == "quantize":
         raise InputError(
             "search.hidden: student.mode quantize has the teacher's shape; set student.mode to "
@@ -245,3 +246,5 @@ def require_searchable(recipe: Recipe) -> None:
         )
     for shape in recipe.search.hidden:
         changed(recipe, {"hidden": "-".join(map(str, shape))})
+    for rounding, sparsity in product(recipe.search.rounding, recipe.search.sparsity):
+        changed(recipe, {"rounding": rounding, "sparsity": sparsity})

@@ -33,6 +33,7 @@ def search(
     OPTIONS.json, OPTIONS.debug = as_json, debug
     from naetrigger.pipeline import terminal
     from naetrigger.pipeline.recipe import load_recipe
+    from naetrigger.pipeline.run_folder import locked
     from naetrigger.pipeline.search import require_searchable
     from naetrigger.pipeline.search import search as make_search
     from naetrigger.pipeline.search_front import FIGURES, write_front
@@ -42,7 +43,8 @@ def search(
     root = out or Path("runs") / found.name
     with terminal.watching(silent=quiet or as_json, debug=debug) as watcher, resumable(root):
         result = make_search(found, root, progress=watcher.progress, notify=watcher.line)
-    document = write_front(result, found)
+    with locked(root):
+        document = write_front(result, found)
     fits = any(row.fits for row in result.front)
     status = PASSED if fits else FAILED
     if as_json:

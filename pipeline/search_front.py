@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,14 @@ def _markdown(
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "A row's student is made by `naetrigger run` with:", ""]
-    lines += [f"- trial {row.trial}: `{' '.join(row.options)}`" for row in result.front]
+    lines += [f"- trial {row.trial}: `{_in_a_shell(row.options)}`" for row in result.front]
     return "\n".join(lines) + "\n"
+
+
+def _in_a_shell(options: list[str]) -> str:
+    """Options as a shell takes them: brackets are patterns there."""
+    values = (option.removeprefix("--set ") for option in options)
+    return " ".join(f"--set {shlex.quote(value)}" for value in values)
 
 
 def _draw(result: SearchResult, path: Path) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from naetrigger.contracts.errors import NaetriggerError
+from pydantic import ValidationError
+
+from naetrigger.contracts.errors import InputError, NaetriggerError
 from naetrigger.contracts.progress import Silent
 from naetrigger.export.student_settings import StudentSettings
 from naetrigger.firmware_configs.board import Board
+from naetrigger.firmware_configs.shipped import problem_lines
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.search_measure import fidelity
 
@@ -68,7 +71,7 @@ def own_choice(recipe: Recipe, choices: Choices) -> dict[str, Choice]:
 
 
 def changed(recipe: Recipe, choice: Mapping[str, Choice]) -> StudentSettings:
-    """The student's settings with a choice made."""
+    """The student's settings with a choice made; InputError if there is no such student."""
     student: dict[str, Any] = recipe.student.model_dump(mode="json")
     for name, value in choice.items():
         head, _, layer = name.partition(".")
@@ -82,7 +85,12 @@ def changed(recipe: Recipe, choice: Mapping[str, Choice]) -> StudentSettings:
             student[head] = value
     if recipe.search.epochs:
         student["epochs"] = recipe.search.epochs
-    return StudentSettings.model_validate(student)
+    try:
+        return StudentSettings.model_validate(student)
+    except ValidationError as error:
+        made = ", ".join(f"{name} {value}" for name, value in choice.items())
+        source = f"search: the student with {made}"
+        raise InputError("\n".join(problem_lines(StudentSettings, error, source))) from error
 
 
 def overrides(recipe: Recipe, choice: Mapping[str, Choice]) -> list[str]:

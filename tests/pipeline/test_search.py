@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from naetrigger.contracts.manifest import Manifest, StageRecord, write_manifest
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export.student_task import Sample, StudentTask
 from naetrigger.firmware_configs.board import load_board
+from naetrigger.pipeline import run_folder, search_front, student_stage
 from naetrigger.pipeline import search as search_module
-from naetrigger.pipeline import student_stage
+from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.search import Row, front, require_searchable, search
+from naetrigger.pipeline.search_front import _in_a_shell
 from naetrigger.pipeline.search_measure import fidelity, ranks
 from naetrigger.pipeline.search_trial import beyond, changed, overrides, own_choice, space
 
@@ -214,3 +217,57 @@ def test_the_options_of_a_row_are_settings_of_a_recipe() -> None:
 def test_impossible_ranges_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Recipe.model_validate({"search": settings})
+
+
+def test_a_choice_without_a_student_is_refused_before_the_teacher_trains() -> None:
+    """Nothing can be pruned in no epochs; sparsity 0 alone is fine."""
+    settings = {"student": {"epochs": 0}, "search": {"sparsity": [0.0, 0.5]}}
+    recipe = Recipe.model_validate(settings)
+    with pytest.raises(InputError, match=r"search: .*sparsity 0\.5.*raise epochs"):
+        require_searchable(recipe)
+    require_searchable(Recipe.model_validate({**settings, "search": {"sparsity": [0.0]}}))
+
+
+def test_a_trial_without_a_student_has_a_problem_not_a_traceback() -> None:
+    recipe = Recipe.model_validate({"student": {"epochs": 0}})
+    with pytest.raises(InputError, match="raise epochs"):
+        changed(recipe, {"sparsity": 0.5})
+
+
+def test_a_shape_without_a_layer_ends_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "toy.yaml", tmp_path / "run"
+    path.write_text("name: toy\nstudent: {mode: distil}\n")
+    arguments = ["search", str(path), "--out", str(out), "--set", "search.hidden=[[]]"]
+    assert run_command_line(arguments) == 2
+    assert "hidden" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_options_are_quoted_for_a_shell() -> None:
+    options = ["--set student.hidden=[16,8]", "--set student.epochs=3"]
+    assert _in_a_shell(options) == "--set 'student.hidden=[16,8]' --set student.epochs=3"
+
+
+def test_the_front_is_written_under_the_runs_lock(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "toy.yaml"
+    path.write_text("name: toy\nsearch: {trials: 1}\n")
+    held: list[bool] = []
+
+    @contextmanager
+    def lock(folder: Path) -> Iterator[None]:
+        held.append(True)
+        yield
+        held.pop()
+
+    def write(*_: Any) -> dict[str, Any]:
+        assert held
+        return {}
+
+    monkeypatch.setattr(run_folder, "locked", lock)
+    monkeypatch.setattr(search_front, "write_front", write)
+    assert run_command_line(["search", str(path), "--out", str(root), "--json"]) in (0, 1)
+    assert not held
