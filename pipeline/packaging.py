@@ -11,6 +11,7 @@ import numpy as np
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import read_events
 from naetrigger.contracts.fixed_point import Integers
+from naetrigger.contracts.manifest import NAME, read_manifest, sha256_of
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.network_file import load_network
 from naetrigger.firmware_configs.board import load_board
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from naetrigger.export.emulator_package import PackageSettings
 
 EVENTS = 20_000
+_UNVALIDATED = "the run's validation is not of this export: finish it with naetrigger run"
 
 
 def package_run(root: Path, out: Path, settings: PackageSettings, vectors: int) -> Path:
     """Write the emulator package of the run `root` into the new folder `out`; its path."""
     from naetrigger.export.emulator_package import write_package
 
+    read_manifest(root)  # InputError for a folder that is no run
     network = load_network(root / "export" / "network")
     spec = spec_of(root, "student")
     write_package(
@@ -44,9 +47,13 @@ def package_run(root: Path, out: Path, settings: PackageSettings, vectors: int) 
 
 
 def thresholds_of(root: Path, network: FixedPointNetwork) -> dict[str, Any]:
-    """All thresholds that a run has: for rates, of the report, and of the firmware's decision."""
-    report = _read(root / "validation" / "report.json") or {}
-    rates = _read(root / "validation" / "rates.json") or {}
+    """All thresholds that a run has: for rates, of the report, and of the firmware's decision.
+
+    Those of a report or of rates that were made of another export are left out, with a note.
+    """
+    belongs = _validation_belongs(root)
+    report = (_read(root / "validation" / "report.json") or {}) if belongs else {}
+    rates, rates_note = _rates(root, belongs)
     decision = read_decision(root / "export") or {}
     return {
         "format": "naetrigger-thresholds",
@@ -64,7 +71,7 @@ def thresholds_of(root: Path, network: FixedPointNetwork) -> dict[str, Any]:
             for rate in rates.get("rates", [])
             if rate.get("threshold_hw") is not None
         ],
-        "rates_note": "" if rates else "made by: naetrigger rates RUN FILE, before the package",
+        "rates_note": rates_note,
         "machine": rates.get("machine"),
         "working_points": [
             {
@@ -75,8 +82,31 @@ def thresholds_of(root: Path, network: FixedPointNetwork) -> dict[str, Any]:
             for point in report.get("working_points", [])
             if point.get("model", "student") == "student" and point["threshold_hw"] is not None
         ],
+        "working_points_note": "" if report else _UNVALIDATED,
         "decision": decision.get("bits", []),
     }
+
+
+def _rates(root: Path, validated: bool) -> tuple[dict[str, Any], str]:
+    """rates.json where it was made of the run as it is, and else why there is none."""
+    rates = _read(root / "validation" / "rates.json")
+    if rates is None:
+        return {}, "made by: naetrigger rates RUN FILE, before the package"
+    if not validated:
+        return {}, _UNVALIDATED
+    if rates.get("run_manifest_sha256") != sha256_of(root / NAME):
+        return {}, "rates.json is of another export: naetrigger rates RUN FILE makes it anew"
+    return rates, ""
+
+
+def _validation_belongs(root: Path) -> bool:
+    """Whether the run's validation was made of its export as it is now."""
+    from naetrigger.pipeline.run import run_recipe
+    from naetrigger.pipeline.stages import VALIDATION
+
+    manifest = read_manifest(root)
+    record = manifest.stages.get(VALIDATION.name)
+    return record is not None and record.key == VALIDATION.key(run_recipe(root), manifest)
 
 
 def _features(root: Path, spec: InputSpec) -> Integers:

@@ -37,11 +37,13 @@ def synthesize(
 ) -> int:
     """Count LUTs, flip-flops, DSPs and LUT levels of a run's RTL by yosys; it changes nothing."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.contracts.manifest import read_manifest
     from naetrigger.firmware_configs.board import load_board
     from naetrigger.pipeline import terminal
     from naetrigger.pipeline.rtl_figures import routed_figures, rtl_figures
     from naetrigger.validation.budget import budget_checks
 
+    read_manifest(folder)  # InputError for a folder that is no run
     rtl = folder / "export" / "rtl"
     held = load_board(board or str(folder / "export" / "board.yaml"))
     with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:

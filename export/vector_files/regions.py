@@ -66,7 +66,8 @@ def write_regions(path: Path, vectors: RegionVectors, layout: EventLayout) -> No
 def read_regions(path: Path, layout: EventLayout) -> RegionVectors:
     """Read such lines; bits that are no ET are passed over. InputError by line number."""
     et, scores, decisions = [], [], []
-    lines, crossings = read_lines(path), []
+    lines = read_lines(path)
+    crossings: list[int] = []
     count = stated_events(path, lines, COMMENT, _columns(layout))
     for number, line in enumerate(lines[1:], 2):
         fields = line.split()

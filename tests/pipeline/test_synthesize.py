@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.manifest import Manifest, write_manifest
 from naetrigger.export import synthesis
 from naetrigger.export.rtl import FORMAT, VERSION, RtlEstimate
 from naetrigger.export.synthesis import Synthesis
@@ -40,6 +41,7 @@ def run(tmp_path: Path) -> Path:
     (rtl / "rtl.json").write_text(json.dumps(record))
     board = load_board("vu13p-5ns").model_dump(mode="json")
     (tmp_path / "export" / "board.yaml").write_text(yaml.safe_dump(board))
+    write_manifest(tmp_path, Manifest())
     return tmp_path
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,21 @@ import pytest
 from naetrigger.contracts import calo_regions
 from naetrigger.contracts.decision import with_decision
 from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.manifest import (
+    Manifest,
+    StageRecord,
+    read_manifest,
+    sha256_of,
+    write_manifest,
+)
 from naetrigger.contracts.network_file import load_network, save_network
 from naetrigger.export.vectors import agreement_vectors
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.packaging import thresholds_of
+from naetrigger.pipeline.run import run_recipe
+from naetrigger.pipeline.stages import VALIDATION
 from naetrigger.pipeline.vector_writing import FORMATS
 from tests.pipeline.small_run import crossings, make_run
 
@@ -158,7 +169,13 @@ def test_a_package_is_written_from_a_run(
 def test_thresholds_of_rates_report_and_decision(run_folder: Path) -> None:
     network = load_network(run_folder / "export" / "network")
     assert thresholds_of(run_folder, network)["rates"] == []
+    manifest = read_manifest(run_folder)
+    key = VALIDATION.key(run_recipe(run_folder), manifest)
+    assert key is not None
+    record = StageRecord(key, VALIDATION.parents, 0, {}, ())
+    write_manifest(run_folder, Manifest({**manifest.stages, "validation": record}))
     rates = {
+        "run_manifest_sha256": sha256_of(run_folder / "manifest.json"),
         "machine": {"name": "m"},
         "rates": [
             {"requested_khz": 1.0, "threshold_hw": 77, "threshold": 19.25, "status": "ok"},
@@ -168,14 +185,47 @@ def test_thresholds_of_rates_report_and_decision(run_folder: Path) -> None:
     folder = run_folder / "validation"
     folder.mkdir()
     (folder / "rates.json").write_text(json.dumps(rates))
+    point = {"target": 1e-3, "threshold_hw": 80, "threshold_float": 20.0}
+    (folder / "report.json").write_text(json.dumps({"working_points": [point]}))
     try:
         found = thresholds_of(run_folder, network)
         assert found["rates"] == [
             {"rate_khz": 1.0, "threshold_hw": 77, "threshold": 19.25, "status": "ok"}
         ]
+        assert [p["threshold_hw"] for p in found["working_points"]] == [80]
+        assert found["rates_note"] == found["working_points_note"] == ""
+        (folder / "rates.json").write_text(json.dumps(rates | {"run_manifest_sha256": "0"}))
+        found = thresholds_of(run_folder, network)
+        assert (found["rates"], len(found["working_points"])) == ([], 1)
+        assert "rates.json is of another export" in found["rates_note"]
         (folder / "rates.json").write_text("{")
         with pytest.raises(InputError, match=r"rates\.json: not readable"):
             thresholds_of(run_folder, network)
+        _of_another_export(run_folder, rates)
     finally:
-        (folder / "rates.json").unlink()
-        folder.rmdir()
+        write_manifest(run_folder, manifest)
+        shutil.rmtree(folder)
+
+
+def _of_another_export(run_folder: Path, rates: dict[str, object]) -> None:
+    """A validation that is not of the export as it is: its thresholds are left out, and why."""
+    network = load_network(run_folder / "export" / "network")
+    manifest = read_manifest(run_folder)
+    stale = replace(manifest.stages["validation"], key="0")
+    write_manifest(run_folder, Manifest({**manifest.stages, "validation": stale}))
+    digest = sha256_of(run_folder / "manifest.json")
+    document = json.dumps(rates | {"run_manifest_sha256": digest})
+    (run_folder / "validation" / "rates.json").write_text(document)
+    found = thresholds_of(run_folder, network)
+    assert (found["rates"], found["working_points"]) == ([], [])
+    for note in ("rates_note", "working_points_note"):
+        assert "validation is not of this export" in found[note]
+
+
+@pytest.mark.parametrize("command", ["vectors", "package", "synthesize"])
+def test_a_folder_that_is_no_run_is_named(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line([command, str(tmp_path)]) == 2
+    assert "not a run folder" in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.iterdir())
