@@ -189,7 +189,7 @@ def _write_texts(package: Path, of: sources.Emulator, spec: InputSpec) -> None:
         version / "Makefile": sources.version_makefile(of),
         package / "Makefile": sources.root_makefile(of),
         package / "test.cpp": sources.test_source(of),
-        package / "README.md": sources.readme(of, spec.name, spec.columns),
+        package / "README.md": sources.readme(of, spec),
         package / "LICENSES" / "README.md": _LICENSES,
     }
     for path, text in texts.items():

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from naetrigger.contracts.fixed_point import Fixed
 from naetrigger.export.emulator_scales import Scales
+from naetrigger.firmware_configs.feature import Feature
+from naetrigger.firmware_configs.input_spec import InputSpec
 
 
 @dataclass(frozen=True)
@@ -236,10 +238,16 @@ def root_makefile(of: Emulator) -> str:
 CPP_STANDARD := c++17
 CXXFLAGS := -O3 -fPIC -std=$(CPP_STANDARD) -fvisibility=hidden -fno-gnu-unique -w
 PREFIX := .
-EMULATOR_EXTRAS := $(CURDIR)/extras
+EMULATOR_EXTRAS := extras
 HLS_ROOT := $(EMULATOR_EXTRAS)
-INCLUDES := -I$(EMULATOR_EXTRAS)/include/hls4ml -I$(EMULATOR_EXTRAS)/include/ap_types \\
-	-I$(HLS_ROOT)/include
+holds-blank = $(if $(word 2,x$($1)x),$(error $1: '$($1)' holds a space; name a path without one))
+$(call holds-blank,EMULATOR_EXTRAS)
+$(call holds-blank,HLS_ROOT)
+flags = -I$1/include/hls4ml -I$1/include/ap_types -I$2/include
+INCLUDES := $(call flags,$(EMULATOR_EXTRAS),$(HLS_ROOT))
+# the same, from a model's folder: a path that is not absolute is one of this folder
+below = $(if $(filter /%,$1),$1,../$1)
+INCLUDES_BELOW := $(call flags,$(call below,$(EMULATOR_EXTRAS)),$(call below,$(HLS_ROOT)))
 LD_FLAGS :=
 LIBRARIES := $(addsuffix .so,$(patsubst %/Makefile,%,$(wildcard *_v*/Makefile)))
 
@@ -249,15 +257,15 @@ LIBRARIES := $(addsuffix .so,$(patsubst %/Makefile,%,$(wildcard *_v*/Makefile)))
 all: $(LIBRARIES) test
 
 %.so: %/Makefile
-	$(MAKE) -C $* INCLUDES="$(INCLUDES)" LD_FLAGS="$(LD_FLAGS)" CXXFLAGS="$(CXXFLAGS)"
+	$(MAKE) -C $* INCLUDES="$(INCLUDES_BELOW)" LD_FLAGS="$(LD_FLAGS)" CXXFLAGS="$(CXXFLAGS)"
 	cp $*/$@ $@
 
 test: test.cpp $(LIBRARIES)
 	$(CXX) -std=$(CPP_STANDARD) -O1 -w $(INCLUDES) $< -o $@ -ldl
 
 install: all
-	mkdir -p $(PREFIX)/lib64
-	cp $(LIBRARIES) $(PREFIX)/lib64
+	mkdir -p "$(PREFIX)/lib64"
+	cp $(LIBRARIES) "$(PREFIX)/lib64"
 
 clean:
 	rm -f *.so test *_v*/*.o *_v*/*.so
@@ -284,7 +292,7 @@ clean:
 """
 
 
-def readme(of: Emulator, spec_name: str, columns: tuple[str, ...]) -> str:
+def readme(of: Emulator, spec: InputSpec) -> str:
     """README.md: what is here, how it is built and called."""
     scales = of.scales
     taken = (
@@ -292,7 +300,7 @@ def readme(of: Emulator, spec_name: str, columns: tuple[str, ...]) -> str:
         if scales.hardware
         else "the network's own inputs: their input spec has steps that no firmware does"
     )
-    names = "".join(f"{i} {name}\n" for i, name in enumerate(columns))
+    names = "".join(f"{i} {name}\n" for i, name in enumerate(spec.columns))
     return f"""\
 # {of.model}
 
@@ -335,8 +343,43 @@ the threshold.
 The library shows `create_model` and `destroy_model` alone, and its code stands in namespace
 `{of.namespace}`, so that several versions live in one process.
 
-## Inputs of spec {spec_name}
+## Before the call
+
+{_callers_steps(of, spec)}
+## Inputs of spec {spec.name}
 
 ```
 {names}```
 """
+
+
+def _callers_steps(of: Emulator, spec: InputSpec) -> str:
+    """What software does to the values before prepare_input, in order."""
+    steps = [_step_text(step.model_dump(mode="json", exclude_none=True)) for step in spec.steps]
+    if not of.scales.hardware:
+        steps += [_formula(feature) for feature in spec.features]
+        steps.append(f"rounding to `{cpp_type(of.scales.unscaled)}`")
+    if not steps:
+        return "No step of the input spec is left to the caller.\n"
+    numbered = "".join(f"{number}. {step}\n" for number, step in enumerate(steps, 1))
+    return f"""\
+The caller does these steps of the input spec in software, in this order; the library starts after
+them, and so do `test_vectors.txt`:
+
+{numbered}"""
+
+
+def _step_text(settings: dict[str, object]) -> str:
+    """`sum`: prefix pix, shape [40, 40], ..."""
+    rest = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "step")
+    return f"`{settings['step']}`: {rest}"
+
+
+def _formula(feature: Feature) -> str:
+    """`pt`: (log1p(x) - 14) / 2^3"""
+    x = "x" if feature.offline == "none" else f"{feature.offline}(x)"
+    table = (
+        f", {feature.offline} from a table of {feature.table_type}" if feature.table_type else ""
+    )
+    angle = f", an angle of {feature.period} steps" if feature.period else ""
+    return f"`{feature.name}`: ({x} - {feature.offset!r}) / 2^{feature.shift}{table}{angle}"

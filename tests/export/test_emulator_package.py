@@ -22,9 +22,10 @@ from naetrigger.export.emulator_check import run_package, verify_package
 from naetrigger.export.emulator_headers import included_files
 from naetrigger.export.emulator_package import PackageSettings, write_package
 from naetrigger.export.emulator_scales import GLOBAL_TRIGGER, scales_of, words_of
+from naetrigger.export.emulator_sources import Emulator, readme
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.firmware_configs.feature import Feature
-from naetrigger.firmware_configs.input_spec import InputSpec
+from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
 from tests.export.targets.networks import random_network, spec_of
 from tests.quick_compiler import quick_compiler
 
@@ -339,3 +340,49 @@ def test_settings_that_do_not_fit_are_refused(
     with pytest.raises(InputError, match=message):
         package(tmp_path / "package", **{"version": 1, **changes})  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def _make(folder: Path, *changes: str) -> subprocess.CompletedProcess[str]:
+    """What make says it would do; nothing is built."""
+    command = ["make", "-n", *changes]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_path_with_a_space_is_built_in(written: Path, compiler: str, tmp_path: Path) -> None:
+    folder = tmp_path / "a b" / "package"
+    shutil.copytree(written, folder)
+    said = _make(folder).stdout
+    assert not [word for word in said.split() if word.startswith("-I/")]
+    assert "-Iextras/include/hls4ml" in said
+    assert "-I../extras/include/hls4ml" in said
+    command = ["make", f"CXX={compiler}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "test").exists()
+
+
+@pytest.mark.parametrize("name", ["EMULATOR_EXTRAS", "HLS_ROOT"])
+def test_headers_of_a_path_with_a_space_are_refused(name: str, written: Path) -> None:
+    done = _make(written, f"{name}=/some where")
+    assert done.returncode == 2
+    assert f"{name}: '/some where' holds a space" in done.stderr
+    done = _make(written, f"{name}=/somewhere")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("-I/somewhere/include") >= 2
+    said = _make(written, f"{name}=some/where").stdout  # of the package's folder
+    assert "-Isome/where/include" in said
+    assert "-I../some/where/include" in said
+
+
+def test_the_readme_names_the_steps_of_the_caller(written: Path) -> None:
+    assert "No step of the input spec is left to the caller." in (written / "README.md").read_text()
+    of = Emulator("M", 1, "m", 4, scales_of(SPEC), Fixed(False, 8, 8), Fixed(False, 8, 8))
+    summed = load_input_spec("regions-63")
+    text = readme(replace(of, n_in=63, scales=scales_of(summed)), summed)
+    for step in summed.steps:
+        assert f"`{step.step}`: prefix {step.prefix}" in text  # type: ignore[union-attr]
+    logarithms = FEATURES[0].model_copy(update={"offline": "log1p"})
+    offline = SPEC.model_copy(update={"features": (logarithms, *FEATURES[1:])})
+    text = readme(replace(of, scales=scales_of(offline)), offline)
+    assert "1. `pt`: (log1p(x) - 14.0) / 2^3\n" in text
+    assert "3. `phi`: (x - 70.0) / 2^5, an angle of 144 steps\n" in text
