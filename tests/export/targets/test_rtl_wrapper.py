@@ -14,6 +14,7 @@ import pytest
 from naetrigger.contracts.decision import with_decision
 from naetrigger.contracts.fixed_point import Integers
 from naetrigger.contracts.network import FixedPointNetwork
+from naetrigger.export import rtl_wrapper
 from naetrigger.export.rtl import read_estimate, write_rtl
 from naetrigger.export.rtl_simulation import verilog_sources
 from naetrigger.export.rtl_wrapper import write_wrapper
@@ -235,3 +236,14 @@ def test_thresholds_in_registers_are_ports(tmp_path: Path, network: FixedPointNe
     text = (tmp_path / "rtl" / "board" / "anomaly_score_board.v").read_text()
     assert "input wire [15:0] thresholds" in text
     assert ".model_inp({thresholds, in_words})" in text
+
+
+def test_a_pipeline_of_one_register_has_one_valid_bit() -> None:
+    widths = rtl_wrapper._Widths(events=24, thresholds=0, score=8, decision=2)
+    plain = rtl_wrapper._plain("top", "score", widths, 0)
+    assert "reg [0:0] valid;" in plain
+    assert "valid <= rst ? 1'b0 : in_valid;" in plain
+    stream = rtl_wrapper._axi_stream("top", "score", widths, 0)
+    assert "valid <= take;" in stream
+    assert "last <= s_axis_tlast;" in stream
+    assert "[-1:0]" not in plain + stream

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,3 +107,21 @@ def test_damaged_figures_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "synthesis.json").write_text(text)
     with pytest.raises(InputError, match="not the record of a synthesis"):
         read_synthesis(tmp_path)
+
+
+def test_a_limit_ends_the_children_too(tmp_path: Path) -> None:
+    child = "import pathlib, subprocess as s; c = s.Popen(['sleep', '300'])"
+    command = [
+        sys.executable,
+        "-c",
+        f"{child}; pathlib.Path('pid').write_text(str(c.pid)); c.wait()",
+    ]
+    with pytest.raises(subprocess.TimeoutExpired):
+        synthesis._run_group(command, tmp_path, 5)
+    pid = int((tmp_path / "pid").read_text())
+    for _ in range(50):
+        state = Path(f"/proc/{pid}/stat")
+        if not state.exists() or ") Z " in state.read_text():  # ended, perhaps not yet collected
+            return
+        time.sleep(0.1)
+    pytest.fail("the child goes on")
