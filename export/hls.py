@@ -18,11 +18,12 @@ import json
 import logging
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from naetrigger.contracts.decision import without_decision
 from naetrigger.contracts.errors import InputError, MissingExtra
@@ -80,6 +81,7 @@ def write_hls(
         [network.score_type.real(network.scores(vectors)), network.decisions(vectors)]
     )
     registers = settings.decision.registers and bool(thresholds)
+    shown = {node.name for node in network.nodes}
     network = comparisons_as_layers(network, registers)
     bounds = network.bounds()
     _check(network, kind, settings)
@@ -92,7 +94,7 @@ def write_hls(
         project = Path(work) / "project"
         graph = _graph(network, bounds, names, project, kind, board, settings, trace, outputs)
         settle(project, kind, settings.project, graph.config.get_config_value("Stamp"))
-        _write_record(network, names, graph, project, kind, board, settings, thresholds)
+        _write_record(network, shown, names, graph, project, kind, board, settings, thresholds)
         inputs = network.input.type.real(vectors)
         if registers:
             inputs = np.hstack([inputs, np.tile(thresholds, (len(inputs), 1))])
@@ -209,7 +211,7 @@ def _graph(
             if layer.reuse_factor:
                 check_reuse(name, layer.reuse_factor, graph.graph[names[name]], graph)
         graph.config.trace_output = trace
-        with writable(kind, project):
+        with writable(kind, project), _own_representers():
             graph.write()
     return graph
 
@@ -312,6 +314,7 @@ def _layer_names(network: FixedPointNetwork) -> dict[str, str]:
 
 def _write_record(
     network: FixedPointNetwork,
+    shown: Set[str],
     names: Mapping[str, str],
     graph: Any,
     project: Path,
@@ -320,7 +323,7 @@ def _write_record(
     settings: FirmwareSettings,
     thresholds: tuple[int, ...],
 ) -> None:
-    """hls.json: what the emulation needs to know of the project."""
+    """hls.json: what the emulation needs to know of the project; of traces, the nodes `shown`."""
     nodes = {layer: node for node, layer in names.items()}
     traced = [
         layer.name
@@ -352,6 +355,7 @@ def _write_record(
         "layers": [
             {"name": nodes[name], "size": node.size, "type": str(node.type)}
             for name in traced
+            if nodes[name] in shown
             for node in (network[nodes[name]],)
         ],
     }
@@ -369,6 +373,16 @@ def _captured() -> Iterator[None]:
     finally:
         for line in chatter.getvalue().splitlines():
             log.debug("hls4ml: %s", line)
+
+
+@contextlib.contextmanager
+def _own_representers() -> Iterator[None]:
+    """hls4ml tells yaml, for good, to save every Keras model into the folder it writes now."""
+    before = dict(yaml.Dumper.yaml_multi_representers)
+    try:
+        yield
+    finally:
+        yaml.Dumper.yaml_multi_representers = before
 
 
 @contextlib.contextmanager

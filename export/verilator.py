@@ -83,7 +83,9 @@ def require_verilator() -> Verilator:
 
 
 def build(tool: Verilator, design: Simulated, library: Path, log: Path, compiler: str) -> None:
-    """Write the shared library, whole or not at all; what the tools said goes to `log`.
+    """Write the shared library, whole or not at all; of a failure, what the tools said is in `log`.
+
+    The same sources give the same bytes, wherever they lie: the tools see relative paths alone.
 
     Raises EnvironmentProblem without a C++ compiler, or where a tool fails.
     """
@@ -100,14 +102,17 @@ def build(tool: Verilator, design: Simulated, library: Path, log: Path, compiler
         try:
             _translate(tool, design, folder, said)
             _compile(tool, cxx, folder, said)
-        finally:
+        except EnvironmentProblem:
             log.write_text("\n".join(said), encoding="utf-8")
+            raise
         os.replace(folder / "library.so", library)
 
 
 def _translate(tool: Verilator, design: Simulated, folder: Path, said: list[str]) -> None:
     """C++ files from the Verilog, and the driver beside them."""
-    paths = [str(path.resolve()) for path in design.sources]
+    paths = [f"source_{i}_{path.name}" for i, path in enumerate(design.sources)]
+    for name, path in zip(paths, design.sources, strict=True):
+        shutil.copyfile(path, folder / name)
     top = ("--top-module", design.top)
     _run([str(tool.binary), *TRANSLATE, *top, *paths], folder, said, tool.root)
     (folder / "driver.cpp").write_text(design.driver, encoding="utf-8")

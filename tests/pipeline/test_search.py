@@ -209,7 +209,7 @@ def test_the_options_of_a_row_are_settings_of_a_recipe() -> None:
     ("settings", "message"),
     [
         ({"weight_bits": [8, 3]}, "smallest <= largest"),
-        ({"sparsity": [1.0]}, "fractions below 1"),
+        ({"sparsity": [1.0]}, "fractions of 0 to 0.99"),
         ({"rounding": []}, "at least one choice"),
         ({"latency_cutoffs": [0.0]}, "numbers > 0"),
     ],

@@ -15,6 +15,7 @@ from naetrigger.firmware_configs.offline_steps import grid_columns
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.input_specs import has_two_specs, spec_of
+from tests.pipeline.expected_engines import ALWAYS
 
 CELLS = grid_columns("pix", (4, 4))
 RECIPE = """
@@ -80,12 +81,14 @@ def test_every_engine_gets_its_models_inputs(
     assert (network.input.size, network.input.type) == (4, student.fixed)
     test = read_events(root / "data" / "test.h5")[0]
     rows = test.select(np.arange(100))
-    assert set(engines.available(root)) == set(engines.ENGINES)
+    assert set(engines.available(root)) == ALWAYS
     scores = {
         name: engines.score(root, name, spec_of(root, kind.model).mantissas(rows))
         for name, kind in engines.ENGINES.items()
+        if name in ALWAYS
     }
-    for name, kind in engines.ENGINES.items():
+    for name in scores:
+        kind = engines.ENGINES[name]
         if kind.model == "student":
             np.testing.assert_array_equal(scores[name], scores["network"], err_msg=name)
         else:  # float32 rounding
