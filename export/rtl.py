@@ -309,7 +309,7 @@ def _trace(network: FixedPointNetwork, square: Square, registers: bool = False) 
             sources = [network[name] for name in node.inputs]
             edges[node.name] = _cast(layer_logic(node, sources, values), node.type)
         else:
-            edges[node.name] = _cast(_exact(node, values, square), node.type)
+            edges[node.name] = _cast(_traced(node, values, square), node.type)
     results = [edges[network.output]]
     if network.decision is not None:
         results.append(edges[network.decision])
@@ -344,6 +344,16 @@ def _fires(node: Node, score: Any, registers: Any | None) -> Any:
         else:
             bits.append(~above.is_negative())
     return FVArray(np.array(bits, dtype=object), hwconf=HARDWARE)
+
+
+def _traced(node: Node, values: list[Any], square: Square) -> Any:
+    """The exact result; alkaid 0.8.2 asserts against its own sums of some signed one-bit values."""
+    try:
+        return _exact(node, values, square)
+    except AssertionError as error:
+        raise InputError(
+            f"rtl: {node.name}: alkaid cannot trace this layer ({error}); give its inputs two bits"
+        ) from error
 
 
 def _exact(node: Node, values: list[Any], square: Square) -> Any:

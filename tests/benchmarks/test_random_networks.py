@@ -8,10 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import random_networks
+from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Rounding
 from naetrigger.export.rtl import RtlModel, unsupported, write_rtl
 from naetrigger.firmware_configs.board import load_board
@@ -48,9 +49,17 @@ def test_the_emulator_of_the_rtl_agrees(number: int) -> None:
     network = random_network(number, RTL_MODES, layers=2)
     words = random_networks.words_of(network, 400)
     with TemporaryDirectory() as folder:
-        write_rtl(
-            network, Path(folder) / "rtl", load_board("vu13p-5ns"), settings_of("net", "multiplier")
-        )
+        try:
+            write_rtl(
+                network,
+                Path(folder) / "rtl",
+                load_board("vu13p-5ns"),
+                settings_of("net", "multiplier"),
+            )
+        except InputError as error:  # refused by name, as sums of signed one-bit values are
+            if "alkaid cannot trace this layer" not in str(error):
+                raise
+            reject()
         scores = RtlModel(Path(folder) / "rtl").scores(words)
     np.testing.assert_array_equal(scores, network.scores(words))
 
