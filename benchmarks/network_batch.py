@@ -26,7 +26,8 @@ from naetrigger.contracts.fixed_point import Fixed, Integers, parse_fixed
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.export.hls import write_hls
 from naetrigger.export.hls_library import FLAGS
-from naetrigger.export.rtl import TABLE_BITS, RtlModel, write_rtl
+from naetrigger.export.rtl import RtlModel, write_rtl
+from naetrigger.export.rtl_logic import TABLE_BITS
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.firmware_configs.board import Board, load_board
 

@@ -25,7 +25,6 @@ import numpy as np
 
 from naetrigger.contracts.errors import InputError, MissingExtra
 from naetrigger.contracts.fixed_point import (
-    MAX_WIDTH,
     Fixed,
     Floats,
     Integers,
@@ -33,10 +32,14 @@ from naetrigger.contracts.fixed_point import (
     Rounding,
     parse_fixed,
 )
-from naetrigger.contracts.layer_ops import LAYER_OPS
-from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.export.licenses import copy_license
-from naetrigger.export.rtl_layers import cut_products, layer_logic, layer_problems
+from naetrigger.export.rtl_layers import layer_problems
+from naetrigger.export.rtl_logic import (
+    TableTooLarge,
+    square_alone,
+    traced_logic,
+)
 from naetrigger.export.rtl_pipeline import pipelined
 from naetrigger.export.settings import FirmwareSettings, Square
 from naetrigger.firmware_configs.board import Board
@@ -52,8 +55,6 @@ ROUNDINGS = (Rounding.TRN, Rounding.RND, Rounding.RND_CONV)
 OVERFLOWS = (Overflow.WRAP, Overflow.SAT, Overflow.SAT_SYM)
 DOUBLE_BITS = 53  # the emulator takes and gives doubles
 _UNREADABLE = (OSError, TypeError, ValueError, AssertionError, RuntimeError, struct.error)
-HARDWARE = (1, 1, -1)  # alkaid's adder size, carry size, and no limit on latency
-TABLE_BITS = 12  # a table of 2**12 squares is already larger than any multiplier
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ def _best_design(
     """The design asked for, or the better one where that is left open."""
     designs = []
     for choice in _choices(network, settings.square):
-        logic = _trace(network, choice, settings.decision.registers)
+        logic = traced_logic(network, choice, settings.decision.registers)
         model = rtl_model(logic, project / "unwritten", board, settings, "verilog")
         designs.append(_Design(choice, logic, model))
         log.info("rtl: square by %s: %s, %s cycles", choice, logic, model.latency)
@@ -264,185 +265,16 @@ def _choices(network: FixedPointNetwork, square: Square) -> tuple[Square, ...]:
     choices: tuple[Square, ...] = ("multiplier", "lookup")
     try:
         alone = {
-            choice: [_square_alone(kind, choice) for kind in sorted(kinds, key=str)]
+            choice: [square_alone(kind, choice) for kind in sorted(kinds, key=str)]
             for choice in choices
         }
-    except _TableTooLarge:
+    except TableTooLarge:
         return ("multiplier",)
     for one, other in (choices, choices[::-1]):
         pairs = zip(alone[one], alone[other], strict=True)
         if all(a.latency[1] <= b.latency[1] and a.cost <= b.cost for a, b in pairs):
             return (one,)
     return choices
-
-
-def _square_alone(kind: Fixed, square: Square) -> Any:
-    node = Node("x", "input", (), 1, kind)
-    exact = Fixed(False, min(2 * kind.width, MAX_WIDTH), 2 * kind.integer)
-    nodes = (node, Node("square", "square", ("x",), 1, exact))
-    return _trace(FixedPointNetwork(nodes, "square", 1.0), square)
-
-
-class _TableTooLarge(InputError):
-    """A square has too many arguments for a table."""
-
-
-def _trace(network: FixedPointNetwork, square: Square, registers: bool = False) -> Any:
-    """alkaid's logic of the network: the score, then the bits of its decision.
-
-    registers : the thresholds are words that come in after the inputs
-    """
-    try:
-        from alkaid.trace import FVArray, trace
-    except ImportError as error:
-        raise MissingExtra("alkaid", "export") from error
-    first = network.input
-    inputs = _words(first.type, first.size)
-    thresholds = _words(network.score_type, len(network.thresholds) if registers else 0)
-    edges: dict[str, Any] = {first.name: inputs}
-    for node in network.nodes[1:]:
-        values = [edges[name] for name in node.inputs]
-        if node.op == "above":
-            levels = thresholds if registers and node.name == network.decision else None
-            edges[node.name] = _fires(node, values[0][0], levels)
-        elif node.op in LAYER_OPS:
-            sources = [network[name] for name in node.inputs]
-            edges[node.name] = _cast(layer_logic(node, sources, values), node.type)
-        else:
-            edges[node.name] = _cast(_traced(node, values, square), node.type)
-    results = [edges[network.output]]
-    if network.decision is not None:
-        results.append(edges[network.decision])
-    words = FVArray(np.concatenate([inputs, thresholds]), hwconf=HARDWARE)
-    outputs = FVArray(np.concatenate(results), hwconf=HARDWARE)
-    return trace(words, outputs, keep_dead_inputs=True)
-
-
-def _words(kind: Fixed, size: int) -> Any:
-    """So many input words of a format."""
-    from alkaid.trace import FVArray
-    from alkaid.trace.fixed_variable import FVariable
-
-    keep, integer, fraction = kind.kif
-    words = [FVariable.from_kif(keep, integer, fraction, hwconf=HARDWARE) for _ in range(size)]
-    return FVArray(np.array(words, dtype=object), hwconf=HARDWARE)
-
-
-def _fires(node: Node, score: Any, registers: Any | None) -> Any:
-    """One bit a threshold: the sign of score - threshold, inverted."""
-    from alkaid.trace import FVArray
-    from alkaid.trace.fixed_variable import FVariable
-
-    assert node.weights is not None
-    assert node.weight_type is not None
-    levels = node.weight_type.real(node.weights) if registers is None else registers
-    bits = []
-    for level in levels:
-        above = score - level
-        if above.low >= 0 or above.high < 0:  # decided for all scores
-            bits.append(FVariable.from_const(float(above.low >= 0), hwconf=HARDWARE))
-        else:
-            bits.append(~above.is_negative())
-    return FVArray(np.array(bits, dtype=object), hwconf=HARDWARE)
-
-
-def _traced(node: Node, values: list[Any], square: Square) -> Any:
-    """The exact result; alkaid 0.8.2 asserts against its own sums of some signed one-bit values."""
-    try:
-        return _exact(node, values, square)
-    except AssertionError as error:
-        raise InputError(
-            f"rtl: {node.name}: alkaid cannot trace this layer ({error}); give its inputs two bits"
-        ) from error
-
-
-def _exact(node: Node, values: list[Any], square: Square) -> Any:
-    """The exact result of a node in alkaid's algebra."""
-    x = values[0]
-    match node.op:
-        case "dense" if node.cut is not None:
-            return cut_products(node, values[0], node.weights)
-        case "dense":
-            assert node.weights is not None
-            assert node.weight_type is not None
-            total = x @ node.weight_type.real(node.weights)
-            if node.bias is None:
-                return total
-            assert node.bias_type is not None
-            return total + node.bias_type.real(node.bias)
-        case "relu":
-            return x.relu()
-        case "cast":
-            return x
-        case "sub":
-            return x - values[1]
-        case "abs":
-            return abs(x)
-        case "square":
-            return _squared(x, square, node.name)
-        case "sum":
-            ones = np.ones(len(x)) if node.weights is None else node.weights
-            weights = ones if node.weight_type is None else node.weight_type.real(ones)
-            return x @ weights[:, None]
-        case _:
-            raise InputError(f"rtl: {node.name}: op '{node.op}' has no RTL")
-
-
-def _cast(exact: Any, kind: Fixed) -> Any:
-    """Exact results in a node's format; constants by our own arithmetic.
-
-    alkaid 0.8.2 rounds a constant down where it should round half to even, and behind weights
-    that are all zero a value is its bias alone. It also misses ties of values off their own grid.
-    """
-    keep, integer, fraction = kind.kif
-    cast = exact.quantize(keep, integer, fraction, kind.overflow.value, kind.rounding.value)
-    if type(exact).__name__ == "RetardedFVArray":
-        return cast  # a table of rounded squares: what is looked up stands in `exact`, not squared
-    for i, value in enumerate(exact):
-        if value.low == value.high:
-            constant = float(kind.quantize(float(value.low)))
-            cast[i] = type(value).from_const(constant, hwconf=value.hwconf)
-        elif kind.rounding is Rounding.RND_CONV and _is_off_grid(value, fraction):
-            rounded = _half_to_even(value, fraction)
-            cast[i] = rounded.quantize(keep, integer, fraction, kind.overflow.value, "TRN")
-    return cast
-
-
-def _is_off_grid(value: Any, fraction: int) -> bool:
-    """Whether adding half an output LSB leaves fewer fraction bits than the value has.
-
-    As of c + k s with a step s coarser than the bits of c: behind weights that are powers of two,
-    say, with a finer bias. alkaid 0.8.2 then looks for ties in the wrong bits.
-    """
-    bits = value.kif[2]
-    return bool(bits > fraction and (value + 2.0 ** (-fraction - 1)).kif[2] != bits)
-
-
-def _half_to_even(value: Any, fraction: int) -> Any:
-    """A value rounded to so many fraction bits, ties to even; no overflow is possible."""
-    above = value + 2.0 ** (-fraction - 1)
-    keep, integer, bits = (int(part) for part in above.kif)
-    if bits <= fraction:  # all values are ties: clear the last bit
-        return above.quantize(keep, integer, fraction - 1, "WRAP", "TRN")
-    floor = above.quantize(keep, integer, fraction, "WRAP", "TRN")
-    no_tie = above.bits[fraction - bits :].unary_bit_op("any") * 2.0**-fraction
-    even = above.quantize(keep, integer, fraction - 1, "WRAP", "TRN")
-    return even + (no_tie & floor.bits[-1:])
-
-
-def _squared(x: Any, square: Square, name: str) -> Any:
-    """x * x by a multiplier, or by a table of |x| where that is not too large."""
-    if square == "multiplier":
-        return x * x
-    magnitude = abs(x)
-    low, high, step = magnitude.lhs
-    entries = int(np.max((high - low) / step)) + 1
-    if entries > 2**TABLE_BITS:
-        raise _TableTooLarge(
-            f"rtl: {name}: a square by lookup needs a table of {entries} entries (at most "
-            f"{2**TABLE_BITS}); set square: multiplier"
-        )
-    return magnitude.apply(np.square)
 
 
 def rtl_model(
