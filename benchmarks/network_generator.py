@@ -43,14 +43,17 @@ ALL_MODES = Modes(tuple(Rounding), tuple(Overflow))
 def random_network(number: int, modes: Modes = RTL_MODES, layers: int = 3) -> FixedPointNetwork:
     """The network of this number: up to `layers` dense layers, differences, and a score.
 
-    One whose score hardly varies is drawn again, mostly.
+    One whose score hardly varies is drawn again, mostly; so is one that grows too wide.
     """
     rng = np.random.default_rng([number, len(modes.roundings)])
     while True:
         draft = _Draft(rng, modes)
-        for _ in range(int(rng.integers(1, layers + 1))):
-            draft.layer()
-        network = draft.scored()
+        try:
+            for _ in range(int(rng.integers(1, layers + 1))):
+                draft.layer()
+            network = draft.scored()
+        except _TooWide:
+            continue
         if rng.random() < 0.05 or len(np.unique(network.scores(draft.words(network)))) > 3:
             return network
 
@@ -71,6 +74,10 @@ def tie_inputs(network: FixedPointNetwork, n: int, rng: np.random.Generator) -> 
         if 0 < drop < MAX_WIDTH:
             ties += (exact & ((1 << drop) - 1) == 1 << (drop - 1)).sum(axis=1)
     return words[np.argsort(-ties, kind="stable")[:n]]
+
+
+class _TooWide(Exception):
+    """No format was found for a node: its exact results need too many bits."""
 
 
 class _Draft:
@@ -154,7 +161,7 @@ class _Draft:
                 continue
             if all(bounds.float_bits <= DOUBLE_BITS - 1 for bounds in proved.values()):
                 return
-        raise RuntimeError(f"{node.name}: no format found around {exact}")
+        raise _TooWide(node.name)
 
     def _exact_format(self, node: Node) -> tuple[Fixed, int]:
         """The narrowest format of a node's exact results, and their integer bits as met."""

@@ -72,10 +72,23 @@ def _conv(node: Node, source: Node, values: list[Any]) -> Any:
             mantissas = node.weights.reshape(weights.shape)
             outputs.extend(cut_products(node, x[pixel[inside]], mantissas[inside]))
         elif inside.any():
-            outputs.extend(x[pixel[inside]] @ weights[inside] + bias)
+            outputs.extend(matrix_product(x[pixel[inside]], weights[inside]) + bias)
         else:
             outputs.extend(np.broadcast_to(bias, weights.shape[1:]))
     return _array(outputs, x)
+
+
+def matrix_product(x: Any, weights: Any) -> Any:
+    """x @ weights, exact; without alkaid's tables of one-bit values where one of them is signed.
+
+    alkaid 0.8.2 takes every one-bit value for 0 or 1 in these tables, and asserts at 0 or -1.
+    """
+    from alkaid.trace import FVArray
+
+    options = dict(x.solver_options)
+    if any(value.low < 0 and sum(value.kif) == 1 for value in x):
+        options["binary_lut"] = False
+    return FVArray(x, options, hwconf=x.hwconf) @ weights
 
 
 def cut_products(node: Node, x: Any, mantissas: Any) -> Any:

@@ -10,7 +10,7 @@ from naetrigger.contracts.errors import InputError, MissingExtra
 from naetrigger.contracts.fixed_point import MAX_WIDTH, Fixed, Rounding
 from naetrigger.contracts.layer_ops import LAYER_OPS
 from naetrigger.contracts.network import FixedPointNetwork, Node
-from naetrigger.export.rtl_layers import cut_products, layer_logic
+from naetrigger.export.rtl_layers import cut_products, layer_logic, matrix_product
 from naetrigger.export.settings import Square
 
 HARDWARE = (1, 1, -1)  # alkaid's adder size, carry size, and no limit on latency
@@ -50,7 +50,7 @@ def traced_logic(network: FixedPointNetwork, square: Square, registers: bool = F
             sources = [network[name] for name in node.inputs]
             edges[node.name] = _cast(layer_logic(node, sources, values), node.type)
         else:
-            edges[node.name] = _cast(_traced(node, values, square), node.type)
+            edges[node.name] = _cast(_exact(node, values, square), node.type)
     results = [edges[network.output]]
     if network.decision is not None:
         results.append(edges[network.decision])
@@ -87,16 +87,6 @@ def _fires(node: Node, score: Any, registers: Any | None) -> Any:
     return FVArray(np.array(bits, dtype=object), hwconf=HARDWARE)
 
 
-def _traced(node: Node, values: list[Any], square: Square) -> Any:
-    """The exact result; alkaid 0.8.2 asserts against its own sums of some signed one-bit values."""
-    try:
-        return _exact(node, values, square)
-    except AssertionError as error:
-        raise InputError(
-            f"rtl: {node.name}: alkaid cannot trace this layer ({error}); give its inputs two bits"
-        ) from error
-
-
 def _exact(node: Node, values: list[Any], square: Square) -> Any:
     """The exact result of a node in alkaid's algebra."""
     x = values[0]
@@ -106,7 +96,7 @@ def _exact(node: Node, values: list[Any], square: Square) -> Any:
         case "dense":
             assert node.weights is not None
             assert node.weight_type is not None
-            total = x @ node.weight_type.real(node.weights)
+            total = matrix_product(x, node.weight_type.real(node.weights))
             if node.bias is None:
                 return total
             assert node.bias_type is not None
@@ -124,7 +114,7 @@ def _exact(node: Node, values: list[Any], square: Square) -> Any:
         case "sum":
             ones = np.ones(len(x)) if node.weights is None else node.weights
             weights = ones if node.weight_type is None else node.weight_type.real(ones)
-            return x @ weights[:, None]
+            return matrix_product(x, weights[:, None])
         case _:
             raise InputError(f"rtl: {node.name}: op '{node.op}' has no RTL")
 
