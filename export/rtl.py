@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import struct
 import tempfile
 from collections.abc import Sequence
@@ -50,6 +51,7 @@ FORMAT = "naetrigger-rtl"
 VERSION = 1
 NAME = "rtl.json"
 LOGIC = "logic.json"
+PRIMITIVES = Path(__file__).parent / "rtl_primitives"
 
 ROUNDINGS = (Rounding.TRN, Rounding.RND, Rounding.RND_CONV)
 OVERFLOWS = (Overflow.WRAP, Overflow.SAT, Overflow.SAT_SYM)
@@ -298,7 +300,10 @@ def rtl_model(
 
 
 def _settle(folder: Path) -> None:
-    """Take out alkaid's own copies of the logic: gzip stamps them with the time."""
+    """Our own primitives for alkaid's, and no copies of the logic: gzip stamps those with the time."""
+    for path in PRIMITIVES.glob("*.v"):
+        if (folder / "src" / "static" / path.name).exists():
+            shutil.copyfile(path, folder / "src" / "static" / path.name)
     for path in (folder / "model").glob("*.json.gz"):
         path.unlink()
     (folder / "model").rmdir()

@@ -3,9 +3,9 @@
 alkaid cuts by a delay model in which an adder of three terms costs little more than one of two, and
 a saturation half a LUT. That is a vendor's packing at its best; yosys maps the first to two LUTs in
 a row. Here every operation has the LUT levels that it takes by itself, adders have two terms, and
-stages are cut where these levels are even. The count only compares stages: a mapper joins
-neighbours, and takes smaller logic for deeper where it may, so what a stage has in the end yosys
-says. In `l1-objects` it mapped 6.5 counted levels to 11 (docs/benchmarks/l1-firmware.md).
+stages are cut where these levels are even. What a stage has in the end yosys says: as long as it
+leaves adders as they are (rtl_primitives/shift_adder.v), it mapped the 7 counted levels of
+`l1-objects` to 7 (docs/benchmarks/l1-firmware.md).
 """
 
 from __future__ import annotations
