@@ -300,7 +300,7 @@ def rtl_model(
 
 
 def _settle(folder: Path) -> None:
-    """Our own primitives for alkaid's, and no copies of the logic: gzip stamps those with the time."""
+    """Our own primitives for alkaid's; its copies of the logic go, as gzip stamps the time."""
     for path in PRIMITIVES.glob("*.v"):
         if (folder / "src" / "static" / path.name).exists():
             shutil.copyfile(path, folder / "src" / "static" / path.name)
