@@ -92,7 +92,8 @@ def write_hls(
     trace = trace and (kind.streams_trace or settings.hls_io == "io_parallel")
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
         project = Path(work) / "project"
-        graph = _graph(network, bounds, names, project, kind, board, settings, trace, outputs)
+        traced = shown if trace else set()
+        graph = _graph(network, bounds, names, project, kind, board, settings, traced, outputs)
         settle(project, kind, settings.project, graph.config.get_config_value("Stamp"))
         _write_record(network, shown, names, graph, project, kind, board, settings, thresholds)
         inputs = network.input.type.real(vectors)
@@ -171,10 +172,10 @@ def _graph(
     kind: BackendKind,
     board: Board,
     settings: FirmwareSettings,
-    trace: bool,
+    traced: Set[str],
     outputs: list[str],
 ) -> Any:
-    """hls4ml's graph of the network, written to `project`."""
+    """hls4ml's graph of the network, written to `project`; the nodes `traced` show their output."""
     with _without_keras(), _captured():
         try:
             from hls4ml.model.graph import ModelGraph
@@ -195,7 +196,7 @@ def _graph(
                     **layer_config(
                         node, bounds[node.name], settings, _precision(node, network, bounds)
                     ),
-                    "Trace": trace,
+                    "Trace": node.name in traced,
                 }
                 for node in network.nodes
             },
@@ -210,7 +211,7 @@ def _graph(
         for name, layer in settings.hls_layers.items():
             if layer.reuse_factor:
                 check_reuse(name, layer.reuse_factor, graph.graph[names[name]], graph)
-        graph.config.trace_output = trace
+        graph.config.trace_output = bool(traced)
         with writable(kind, project), _own_representers():
             graph.write()
     return graph

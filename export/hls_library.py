@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError
+from naetrigger.contracts.errors import AgreementError, EnvironmentProblem, InputError
 from naetrigger.contracts.fixed_point import Fixed, Floats, Integers, parse_fixed
 
 FORMAT = "naetrigger-hls"
@@ -137,7 +137,7 @@ class HlsLibrary:
         inputs = self._checked(inputs)
         scores = np.empty(len(inputs), np.float64)
         self._scores(_pointer(inputs), _pointer(scores), ctypes.c_size_t(len(inputs)))
-        return _mantissas(scores, self.score_type)
+        return _score_mantissas(scores, self.score_type)
 
     def decisions(self, inputs: Floats, thresholds: Sequence[int] | None = None) -> Integers:
         """Bits of the decision, shape (N, K); InputError for a project that decides nothing.
@@ -227,6 +227,20 @@ def _pointer(array: Floats) -> Any:
     return array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
 
 
-def _mantissas(values: Floats, fixed: Fixed) -> Integers:
-    """Exact: a layer's outputs are members of its format."""
-    return np.ldexp(values, fixed.fraction).astype(np.int64)
+def _mantissas(values: Floats, fixed: Fixed) -> Any:
+    """Integers; floats where an edited project has layers of another format than hls.json says."""
+    exact = np.ldexp(values, fixed.fraction)
+    mantissas = exact.astype(np.int64)
+    return mantissas if np.array_equal(mantissas, exact) else exact
+
+
+def _score_mantissas(scores: Floats, fixed: Fixed) -> Integers:
+    """Integers; AgreementError for scores that the format of hls.json does not hold."""
+    mantissas = _mantissas(scores, fixed)
+    if mantissas.dtype != np.int64:
+        row = int(np.flatnonzero(mantissas != np.floor(mantissas))[0])
+        raise AgreementError(
+            f"hls: the score of row {row} is {mantissas[row]:g} steps of {fixed}, which hls.json "
+            "says it has: the project's score type was edited; write the project anew"
+        )
+    return np.asarray(mantissas, np.int64)

