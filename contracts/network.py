@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError, suggestion
 from naetrigger.contracts.exact_floats import FLOAT64_BITS, ExactFloats, exact_floats
@@ -196,12 +197,22 @@ class FixedPointNetwork:
 
     def saturation(self, inputs: Integers) -> dict[str, float]:
         """Fraction of events with at least one saturated or wrapped value, for each edge."""
-        edges = self.trace(inputs)
-        fractions = {}
+        _, beyond = self.overflows(inputs)
+        found = {name: float(mask.any(axis=1).mean()) for name, mask in beyond.items()}
+        return {node.name: found.get(node.name, 0.0) for node in self.nodes[1:]}
+
+    def overflows(
+        self, inputs: Integers
+    ) -> tuple[dict[str, Integers], dict[str, npt.NDArray[np.bool_]]]:
+        """What :meth:`trace` gives, and of each edge that can overflow where it does, (N, size)."""
+        edges, beyond = {self.input.name: self._checked(inputs)}, {}
+        proved, _ = self._proof
         for node in self.nodes[1:]:
-            beyond = node.type.saturates(*self._exact(node, edges))
-            fractions[node.name] = float(beyond.any(axis=1).mean())
-        return fractions
+            exact, fraction = self._exact(node, edges)
+            edges[node.name] = node.type.cast(exact, fraction)
+            if proved[node.name].may_saturate:
+                beyond[node.name] = node.type.saturates(exact, fraction)
+        return edges, beyond
 
     def bounds(self, *, wraps: bool | None = None) -> dict[str, Bounds]:
         """Interval proof for every node; raises InputError naming what cannot be proved.

@@ -14,6 +14,7 @@ from naetrigger.contracts.errors import InputError, NaetriggerError
 from naetrigger.contracts.version import __version__
 from naetrigger.pipeline import (
     build_command,
+    compare_command,
     data_commands,
     import_command,
     package_command,
@@ -126,6 +127,7 @@ app.command("import")(import_command.import_)
 app.command("search")(search_command.search)
 app.command("list")(run_commands.list_)
 app.command("score")(score_commands.score)
+app.command("compare")(compare_command.compare)
 app.command("rates")(rates_commands.rates)
 app.add_typer(data_commands.app, name="data")
 

@@ -51,7 +51,7 @@ def thresholds_of(root: Path, network: FixedPointNetwork) -> dict[str, Any]:
 
     Those of a report or of rates that were made of another export are left out, with a note.
     """
-    belongs = _validation_belongs(root)
+    belongs = validation_belongs(root)
     report = (_read(root / "validation" / "report.json") or {}) if belongs else {}
     rates, rates_note = _rates(root, belongs)
     decision = read_decision(root / "export") or {}
@@ -99,7 +99,7 @@ def _rates(root: Path, validated: bool) -> tuple[dict[str, Any], str]:
     return rates, ""
 
 
-def _validation_belongs(root: Path) -> bool:
+def validation_belongs(root: Path) -> bool:
     """Whether the run's validation was made of its export as it is now."""
     from naetrigger.pipeline.run import run_recipe
     from naetrigger.pipeline.stages import VALIDATION

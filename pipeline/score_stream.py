@@ -75,11 +75,11 @@ def score_stream(
     Raises InputError for events that the run's model cannot take, naming the rows.
     """
     inputs = task.inputs()
-    pending: dict[int, _Piece] = {}
+    pending: dict[int, Piece] = {}
     with working(task, workers) as pool:
         read = source.chunks(process, size=read_rows(len(source.columns)))
-        pieces = _pieces(read, rows or chunk_rows(len(inputs.columns)), inputs.select, keep)
-        for number, piece in enumerate(pieces):
+        cut = pieces(read, rows or chunk_rows(len(inputs.columns)), inputs.select, keep)
+        for number, piece in enumerate(cut):
             if number in done:
                 if passed is not None:
                     passed(number, len(piece.events))
@@ -93,15 +93,20 @@ def score_stream(
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
     """Selected events of one process."""
 
     first_row: int
     events: Events
     kept: Floats32
 
+    def cut(self, rows: slice, first_row: int | None = None) -> Piece:
+        """Some of the rows, which begin where they did unless it is said."""
+        first = self.first_row if first_row is None else first_row
+        return Piece(first, self.events.select(rows), self.kept[rows])
 
-def _finished(pool: Workers | Alone, pending: dict[int, _Piece]) -> Iterator[ScoredChunk]:
+
+def _finished(pool: Workers | Alone, pending: dict[int, Piece]) -> Iterator[ScoredChunk]:
     for number, answer in pool.answers():
         piece = pending.pop(number)
         yield ScoredChunk(
@@ -116,34 +121,30 @@ def _finished(pool: Workers | Alone, pending: dict[int, _Piece]) -> Iterator[Sco
         )
 
 
-def _pieces(
+def pieces(
     read: Iterable[Events], rows: int, select: Callable[[Events], Events], keep: Keep | None
-) -> Iterator[_Piece]:
+) -> Iterator[Piece]:
     """The file's events, cut after every `rows` rows of a process, whatever the reader gives."""
-    waiting: dict[str, list[_Piece]] = {}
+    waiting: dict[str, list[Piece]] = {}
     begun: dict[str, int] = {}
     for events in read:
         kept = keep(events) if keep else np.zeros((len(events), 0), np.float32)
         chosen = replace(select(events), attributes={})
         process = events.process
         parts = waiting.setdefault(process, [])
-        parts.append(_Piece(0, chosen, kept))
+        parts.append(Piece(0, chosen, kept))
         while sum(len(part.events) for part in parts) >= rows:
             whole = _joined(parts)
             first = begun.get(process, 0)
-            yield _cut(whole, slice(rows), first)
+            yield whole.cut(slice(rows), first)
             begun[process] = first + rows
-            parts[:] = [_cut(whole, slice(rows, None), 0)] if len(whole.events) > rows else []
+            parts[:] = [whole.cut(slice(rows, None), 0)] if len(whole.events) > rows else []
     for process, parts in waiting.items():
         if parts:
             whole = _joined(parts)
-            yield _Piece(begun.get(process, 0), whole.events, whole.kept)
+            yield Piece(begun.get(process, 0), whole.events, whole.kept)
 
 
-def _joined(parts: list[_Piece]) -> _Piece:
+def _joined(parts: list[Piece]) -> Piece:
     events = concatenated([part.events for part in parts])
-    return _Piece(0, events, np.concatenate([part.kept for part in parts]))
-
-
-def _cut(piece: _Piece, rows: slice, first_row: int) -> _Piece:
-    return _Piece(first_row, piece.events.select(rows), piece.kept[rows])
+    return Piece(0, events, np.concatenate([part.kept for part in parts]))

@@ -42,12 +42,14 @@ class Task:
     """What every worker is told: how events of a file become scores.
 
     assumed : what columns are that state no unit
+    decides : whether the bits of the decision are asked for, too
     """
 
     root: Path
     engine: str
     assumed: Units | None = None
     sort_objects: bool = False
+    decides: bool = False
 
     def inputs(self) -> ModelInputs:
         """The inputs of the engine's model."""
@@ -57,10 +59,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Answer:
-    """Scores of one chunk, and what saturated in it by column."""
+    """Scores of one chunk, and what saturated in it by column.
+
+    bits : of the decision (N, K), where they are asked for
+    """
 
     scores: Scores
     saturated: dict[str, int]
+    bits: Scores | None = None
 
 
 class Scorer:
@@ -68,7 +74,8 @@ class Scorer:
 
     def __init__(self, task: Task) -> None:
         self._inputs = task.inputs()
-        self._engine = load_engine(task.root, task.engine)
+        self._engine: Any = load_engine(task.root, task.engine)
+        self._decides = task.decides
 
     def score(self, events: Events, first_row: int) -> Answer:
         """Scores of selected events that begin at `first_row` of their process.
@@ -78,11 +85,12 @@ class Scorer:
         """
         self._inputs.saturated.clear()
         mantissas = self._inputs.mantissas(events, first_row)
-        parts = [
-            np.asarray(self._engine.scores(mantissas[start : start + BLOCK]))
-            for start in range(0, len(mantissas), BLOCK)
-        ]
-        return Answer(np.concatenate(parts), dict(self._inputs.saturated))
+        blocks = [mantissas[start : start + BLOCK] for start in range(0, len(mantissas), BLOCK)]
+        scores = np.concatenate([np.asarray(self._engine.scores(block)) for block in blocks])
+        bits = None
+        if self._decides:
+            bits = np.concatenate([np.asarray(self._engine.decisions(block)) for block in blocks])
+        return Answer(scores, dict(self._inputs.saturated), bits)
 
 
 class Alone:

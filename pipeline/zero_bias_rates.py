@@ -23,6 +23,7 @@ from naetrigger.pipeline.engines import engine_named
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.score_stream import ScoredChunk, score_stream
 from naetrigger.pipeline.scoring import NETWORKS, Reading, checked_run, opened
+from naetrigger.pipeline.verdict_folder import verdict_folder
 from naetrigger.training.data.prepare import source_sha256
 from naetrigger.training.data.readers import EventSource
 from naetrigger.validation.plots import Style
@@ -72,7 +73,7 @@ def measure_rates(
     cannot be used.
     """
     options = options or RatesOptions()
-    folder = _folder(root, out)
+    folder = verdict_folder(root, out)
     if engine_named(options.engine).model != "student":
         raise InputError(
             f"--engine {options.engine}: rates need thresholds in hardware integers; choose an "
@@ -133,20 +134,6 @@ def _write(folder: Path, document: Mapping[str, Any], style: Style) -> None:
         write_atomically(folder / FIGURE, rates_figure(document, style) + "\n")
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
-
-
-def _folder(root: Path, out: Path | None) -> Path:
-    folder = out or root / "validation"
-    if out is not None:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{out}: cannot be made a folder ({error.strerror})") from error
-    elif not folder.is_dir():
-        raise InputError(
-            f"{folder}: the run is not validated yet; finish it with: naetrigger run, or say --out"
-        )
-    return folder
 
 
 def _network(root: Path) -> Any:

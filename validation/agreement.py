@@ -6,7 +6,7 @@ float rounding. An integer and a float engine (student and teacher) are compared
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -48,13 +48,13 @@ def compare_pair(
 ) -> PairAgreement:
     """One pair; what is expected follows from the types unless it is given."""
     x, y = _common(a, scores_a, b, scores_b)
-    expected = expectation or _expectation(x, y)
+    expected = expectation or expectation_of(x, y)
     return PairAgreement(
         a=a,
         b=b,
         n=len(x),
         exact_fraction=float(np.mean(x == y)),
-        max_lsb=_largest_difference(x, y) if _are_integers(x, y) else None,
+        max_lsb=int(lsb_difference(x, y).max()) if are_integers(x, y) else None,
         max_relative=None if expected == "rank" else float(relative_difference(x, y).max()),
         spearman=spearman(x, y),
         expectation=expected,
@@ -62,9 +62,7 @@ def compare_pair(
     )
 
 
-def agreement_checks(
-    pairs: list[PairAgreement] | tuple[PairAgreement, ...], relative: float = RELATIVE
-) -> list[Check]:
+def agreement_checks(pairs: Sequence[PairAgreement], relative: float = RELATIVE) -> list[Check]:
     """One check a pair that must be exact or close; rank pairs have none here."""
     checks = []
     for pair in pairs:
@@ -196,14 +194,18 @@ def spearman(a: Scores, b: Scores) -> float | None:
     return float(np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1])
 
 
-def relative_difference(a: Scores, b: Scores) -> npt.NDArray[np.float64]:
+def relative_difference(
+    a: Scores, b: Scores, typical: float | None = None
+) -> npt.NDArray[np.float64]:
     """|a - b| / max(|a|, |b|, median |a|), shape (N,); the median keeps zeros from counting.
 
+    typical : instead of the median, for a part of a sample
     NaN or infinity on one side only gives infinity.
     """
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        scale = np.maximum(np.maximum(np.abs(x), np.abs(y)), np.nanmedian(np.abs(x)))
+        typical = np.nanmedian(np.abs(x)) if typical is None else typical
+        scale = np.maximum(np.maximum(np.abs(x), np.abs(y)), typical)
         difference = np.where(x == y, 0.0, np.abs(x - y) / scale)
     return np.where(np.isnan(difference), np.inf, difference)
 
@@ -219,20 +221,22 @@ def _common(a: str, scores_a: Scores, b: str, scores_b: Scores) -> tuple[Scores,
     return x[:n], y[:n]
 
 
-def _are_integers(*arrays: Scores) -> bool:
+def are_integers(*arrays: Scores) -> bool:
+    """Whether all are hardware integers."""
     return all(np.issubdtype(array.dtype, np.integer) for array in arrays)
 
 
-def _expectation(a: Scores, b: Scores) -> Expectation:
-    if _are_integers(a, b):
+def expectation_of(a: Scores, b: Scores) -> Expectation:
+    """What two engines promise by the types of their scores."""
+    if are_integers(a, b):
         return "exact"
-    return "rank" if _are_integers(a) or _are_integers(b) else "close"
+    return "rank" if are_integers(a) or are_integers(b) else "close"
 
 
-def _largest_difference(a: Scores, b: Scores) -> int:
-    """max |a - b| in Python integers where 64 bits would overflow."""
+def lsb_difference(a: Scores, b: Scores) -> npt.NDArray[np.uint64]:
+    """|a - b| of hardware integers, shape (N,), also where it leaves 63 bits."""
     high, low = np.maximum(a, b).astype(np.int64), np.minimum(a, b).astype(np.int64)
-    return int((high.view(np.uint64) - low.view(np.uint64)).max())
+    return np.asarray(high.view(np.uint64) - low.view(np.uint64))
 
 
 def _score_message(

@@ -25,6 +25,7 @@ from naetrigger.validation.report.schema import (
 )
 
 TEMPLATE = "report.html.j2"
+STYLE = "style.css"
 
 
 def render_html(report: Report, comparison: Comparison, progress: Progress | None = None) -> str:
@@ -42,11 +43,12 @@ def render_page(report: Report, figures: Sequence[ReportFigure] = ()) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(number=number, measured=measured, percent=percent, plain=plain)
-    template = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    template = text_of(TEMPLATE)
     sections: dict[str, list[ReportFigure]] = {}
     for figure in figures:
         sections.setdefault(figure.section, []).append(figure)
     return environment.from_string(template).render(
+        style=page_style(),
         report=report,
         figures=sections,
         key_numbers=key_numbers(report),
@@ -56,6 +58,16 @@ def render_page(report: Report, figures: Sequence[ReportFigure] = ()) -> str:
         points=_by_target(report.working_points),
         has_rates=any(point.rate_khz is not None for point in report.working_points),
     )
+
+
+def page_style() -> str:
+    """How every page looks."""
+    return text_of(STYLE)
+
+
+def text_of(name: str) -> str:
+    """A file that lies beside this one."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

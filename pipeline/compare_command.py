@@ -1,0 +1,179 @@
+"""The command `naetrigger compare`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from naetrigger.pipeline.command_options import (
+    FAILED,
+    OPTIONS,
+    PASSED,
+    DebugOption,
+    FolderArgument,
+    FormatOption,
+    JsonOption,
+    QuietOption,
+    SortOption,
+    UnitsOption,
+    ViewOption,
+    WorkersOption,
+    workers_of,
+)
+
+if TYPE_CHECKING:
+    from naetrigger.validation.compare_schema import CompareReport, PairComparison
+
+
+def compare(
+    folder: FolderArgument,
+    file: Annotated[Path, typer.Argument(help="An event file of any known format.")],
+    engines: Annotated[
+        str | None,
+        typer.Option("--engines", metavar="A,B,...", help="Which to compare; default: all."),
+    ] = None,
+    events: Annotated[
+        int | None, typer.Option("--events", help="Events of each process; default: all.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write; default: RUN/validation.")
+    ] = None,
+    vectors: Annotated[
+        bool, typer.Option("--vectors/--no-vectors", help="Compare on the run's test vectors too.")
+    ] = True,
+    format: FormatOption = None,
+    view: ViewOption = None,
+    units: UnitsOption = None,
+    sort_objects: SortOption = None,
+    workers: WorkersOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Compare a run's engines on the events of a file; name event and layer where they part."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.comparing import DOCUMENT, PAGE, CompareOptions, compare_run
+    from naetrigger.pipeline.scoring import Reading
+
+    options = CompareOptions(
+        engines=tuple(name.strip() for name in engines.split(",")) if engines else (),
+        events=events,
+        vectors=vectors,
+        workers=workers_of(workers),
+        reading=Reading(format, view, None if units is None else units.value, sort_objects),
+    )
+    with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:
+        report = compare_run(folder, file, out, options, watcher.progress)
+    status = PASSED if report.passed else FAILED
+    if as_json:
+        typer.echo(json.dumps({"exit_status": status, **report.model_dump(mode="json")}))
+        return status
+    _show(report, quiet)
+    written = out or folder / "validation"
+    typer.echo(f"{written / DOCUMENT}, {PAGE}")
+    return status
+
+
+def _show(report: CompareReport, quiet: bool) -> None:
+    """What is edited, all pairs, flips, where engines part, overflows, and the verdict."""
+    from naetrigger.pipeline import terminal
+    from naetrigger.validation.compare_page import parting_line
+
+    for line in report.edited:
+        typer.echo(f"edited: {line}; compared as it lies there")
+    if not quiet:
+        terminal.show_table("Pairs", *_pair_rows(report))
+        flips = _flip_rows(report)
+        terminal.show_table(
+            "Decision flips", ["working point", "a", "b", "only a", "only b"], flips
+        )
+        terminal.show_table(
+            "Values beyond the range of an edge",
+            ["edge", "what happens", "events", "fraction", "first event"],
+            [[e.edge, e.kind, e.events, e.fraction, e.first[0].event_id] for e in report.edges],
+        )
+        for note in report.notes:
+            typer.echo(f"note: {note}")
+    for place in report.partings:
+        typer.echo(f"differ: {parting_line(place)}")
+    for check in report.failed_checks:
+        typer.echo(f"failed: {terminal.check_line(check.model_dump())}")
+    if len(report.agree) > 1:
+        typer.echo("equal among themselves: " + " | ".join(map(", ".join, report.agree)))
+    total = sum(report.events.values())
+    verdict = "passed" if report.passed else "FAILED"
+    typer.echo(f"{verdict}: {len(report.checks)} checks on {total} events of {report.file}")
+
+
+def _pair_rows(report: CompareReport) -> tuple[list[str], list[list[object]]]:
+    """Pairs, engines that are equal on every event standing in one row and for one another."""
+    columns = [
+        "a",
+        "b",
+        "events",
+        "n",
+        "equal",
+        "max LSB",
+        "mean LSB",
+        "max relative",
+        "rank corr.",
+    ]
+    rows: list[list[object]] = []
+    for camp in report.agree:
+        if len(camp) > 1:
+            together = [p for p in report.pairs if {_engine(p.a), _engine(p.b)} <= {*camp}]
+            for events in dict.fromkeys(pair.events for pair in together):
+                n = [pair.n for pair in together if pair.events == events]
+                least = f"{min(n)} to {max(n)}" if min(n) < max(n) else n[0]
+                names = " = ".join(camp)
+                rows.append([names, None, events, least, "100%", 0, 0.0, None, None])
+    stand_for = _stand_for(report)
+    rows += [
+        [
+            pair.a,
+            pair.b,
+            pair.events,
+            pair.n,
+            None if pair.expectation == "rank" else f"{pair.exact_fraction:.6%}",
+            pair.max_lsb,
+            pair.mean_lsb,
+            pair.max_relative,
+            pair.spearman,
+        ]
+        for pair in report.pairs
+        if stand_for(pair)
+    ]
+    return columns, rows
+
+
+def _stand_for(report: CompareReport) -> Callable[[PairComparison], bool]:
+    """Whether a pair has a row of its own: no engine of it is shown by another that is equal."""
+    firsts = {camp[0] for camp in report.agree}
+    teachers = [engine.name for engine in report.engines if engine.model == "teacher"]
+
+    def shown(pair: PairComparison) -> bool:
+        if pair.expectation == "rank":
+            return {_engine(pair.a), _engine(pair.b)} <= firsts | {*teachers[:1]}
+        return pair.expectation == "close" or {_engine(pair.a), _engine(pair.b)} <= firsts
+
+    return shown
+
+
+def _engine(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _flip_rows(report: CompareReport) -> list[list[object]]:
+    """Pairs that flip a decision."""
+    stand_for = _stand_for(report)
+    return [
+        [flip.point, pair.a, pair.b, pair.events, flip.only_a, flip.only_b]
+        for pair in report.pairs
+        for flip in pair.flips
+        if stand_for(pair) and (flip.only_a or flip.only_b)
+    ]

@@ -1,0 +1,77 @@
+"""All points at which a run selects events: of its report, of its decision, of measured rates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.manifest import NAME, sha256_of
+from naetrigger.pipeline.decision import read_decision
+from naetrigger.pipeline.packaging import validation_belongs
+
+if TYPE_CHECKING:
+    from naetrigger.validation.compare_schema import WorkingThreshold
+
+
+def working_thresholds(root: Path) -> tuple[list[WorkingThreshold], list[str]]:
+    """Working points of a run, and notes on those that are missing.
+
+    Those of a report or of rates that were made of another export are left out.
+    """
+    from naetrigger.validation.compare_schema import WorkingThreshold
+
+    points: list[WorkingThreshold] = []
+    notes = []
+    if validation_belongs(root):
+        points += _of_report(root / "validation" / "report.json")
+        rates, stale = _of_rates(root)
+        points += rates
+        notes += stale
+    else:
+        notes.append(
+            "the run's validation is missing or of another export, so its working points are left "
+            "out; finish it with: naetrigger run"
+        )
+    for bit in (read_decision(root / "export") or {}).get("bits", []):
+        points.append(WorkingThreshold(name=f"bit {bit['bit']}", student=bit["threshold_hw"]))
+    return points, notes
+
+
+def _of_report(path: Path) -> list[WorkingThreshold]:
+    from naetrigger.validation.compare_schema import WorkingThreshold
+
+    found: dict[float, dict[str, Any]] = {}
+    for point in _read(path).get("working_points", []):
+        model = point.get("model", "student")
+        value = point["threshold_hw" if model == "student" else "threshold_float"]
+        if model in ("teacher", "student") and value is not None:
+            found.setdefault(float(point["target"]), {})[model] = value
+    return [
+        WorkingThreshold(name=f"background {target:g}", **values)
+        for target, values in found.items()
+    ]
+
+
+def _of_rates(root: Path) -> tuple[list[WorkingThreshold], list[str]]:
+    from naetrigger.validation.compare_schema import WorkingThreshold
+
+    path = root / "validation" / "rates.json"
+    if not path.exists():
+        return [], []
+    rates = _read(path)
+    if rates.get("run_manifest_sha256") != sha256_of(root / NAME):
+        return [], ["rates.json is of another export, so its thresholds are left out"]
+    return [
+        WorkingThreshold(name=f"{rate['requested_khz']:g} kHz", student=rate["threshold_hw"])
+        for rate in rates.get("rates", [])
+        if rate.get("threshold_hw") is not None
+    ], []
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not readable ({error}); make it anew") from error
