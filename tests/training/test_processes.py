@@ -92,8 +92,13 @@ def one_process(name: str) -> list[Tensor]:
         if name == "wnae":
             batches.append(batch)
             negatives.append(
-                run.objective._samples(
-                    run.model, batch, run.state, generator, differentiable_sample
+                run.objective.negatives(
+                    run.model,
+                    batch,
+                    run.state,
+                    generator,
+                    store=False,
+                    draw=differentiable_sample,
                 )
             )
         else:

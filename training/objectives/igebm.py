@@ -9,21 +9,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import Trajectory, sample
+from naetrigger.training.langevin import sample
 from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
-from naetrigger.training.monitor import Recorder, Sampler
+from naetrigger.training.monitor import Sampler
 from naetrigger.training.objectives.contrast import contrast
-from naetrigger.training.objectives.divergence import require_finite, watched
-from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
+from naetrigger.training.objectives.contrastive import Contrastive
+from naetrigger.training.objectives.divergence import watched
+from naetrigger.training.objectives.objective import State, StepResult
 from naetrigger.training.replay import ReplayBuffer
 from naetrigger.training.settings import IgebmObjective, ModelSettings
-from naetrigger.training.transport import wasserstein2_squared
 
 
-class Igebm(Objective[IgebmObjective, ScalarEnergy]):
+class Igebm(Contrastive[IgebmObjective, ScalarEnergy]):
     """Criterion: W2^2 between validation events and chains out of the buffer."""
-
-    draws_negatives = True
 
     def network(
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
@@ -40,26 +38,10 @@ class Igebm(Objective[IgebmObjective, ScalarEnergy]):
     def loss(
         self, model: ScalarEnergy, batch: Tensor, state: State, generator: torch.Generator
     ) -> StepResult:
-        negatives = self._negatives(model, batch, state, generator, store=True)
+        negatives = self.negatives(model, batch, state, generator, store=True)
         return contrast(model, batch, negatives, self.settings, state)
 
-    def validate(
-        self, model: ScalarEnergy, batch: Tensor, state: State, generator: torch.Generator
-    ) -> Validation:
-        recorder = Recorder()
-        negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
-        require_finite("igebm", negatives, state)
-        distance = wasserstein2_squared(batch, negatives).item()
-        return Validation(distance, recorder.metrics(batch, negatives))
-
-    def chains(
-        self, model: ScalarEnergy, batch: Tensor, state: State, generator: torch.Generator
-    ) -> list[Trajectory]:
-        recorder = Recorder(everything=True)
-        self._negatives(model, batch, state, generator, store=False, draw=recorder)
-        return recorder.chains
-
-    def _negatives(
+    def negatives(
         self,
         model: ScalarEnergy,
         batch: Tensor,

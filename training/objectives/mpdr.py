@@ -18,23 +18,21 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import Trajectory, sample
+from naetrigger.training.langevin import sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
-from naetrigger.training.monitor import Recorder, Sampler
+from naetrigger.training.monitor import Sampler
 from naetrigger.training.objectives.contrast import contrast
-from naetrigger.training.objectives.divergence import require_finite, watched
-from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
+from naetrigger.training.objectives.contrastive import Contrastive
+from naetrigger.training.objectives.divergence import watched
+from naetrigger.training.objectives.objective import State, StepResult, Validation
 from naetrigger.training.settings import ModelSettings, MpdrObjective
 from naetrigger.training.temperature import learned_temperature, tempered
-from naetrigger.training.transport import wasserstein2_squared
 
 
-class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
+class Mpdr(Contrastive[MpdrObjective, Autoencoder | ScalarEnergy]):
     """Criterion: W2^2 between validation events and what is recovered from them."""
-
-    draws_negatives = True
 
     def network(
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
@@ -68,7 +66,7 @@ class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
         if state.step < self.settings.pretrain_steps:
             error = _manifold(state).energy(batch).mean()
             return StepResult(error, {"positive_energy": error.item()})
-        negatives = self._negatives(model, batch, state, generator, store=True)
+        negatives = self.negatives(model, batch, state, generator, store=True)
         result = contrast(model, batch, negatives, self.settings, state)
         if isinstance(model, ScalarEnergy):
             return result
@@ -84,24 +82,9 @@ class Mpdr(Objective[MpdrObjective, Autoencoder | ScalarEnergy]):
     ) -> Validation:
         if state.step <= self.settings.pretrain_steps:
             return Validation(None, {})
-        recorder = Recorder()
-        negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
-        require_finite("mpdr", negatives, state)
-        distance = wasserstein2_squared(batch, negatives).item()
-        return Validation(distance, recorder.metrics(batch, negatives))
+        return super().validate(model, batch, state, generator)
 
-    def chains(
-        self,
-        model: Autoencoder | ScalarEnergy,
-        batch: Tensor,
-        state: State,
-        generator: torch.Generator,
-    ) -> list[Trajectory]:
-        recorder = Recorder(everything=True)
-        self._negatives(model, batch, state, generator, store=False, draw=recorder)
-        return recorder.chains
-
-    def _negatives(
+    def negatives(
         self,
         model: Autoencoder | ScalarEnergy,
         batch: Tensor,

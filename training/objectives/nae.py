@@ -4,7 +4,9 @@ E+ and E- are mean energies of the data and of samples ("negatives") of exp(-E/T
 Park, arXiv:2105.05735; the brake gamma: Dillon et al., arXiv:2206.14225. Negatives by
   cd   chains that start at the batch,
   pcd  chains that go on in a replay buffer,
-  omi  a latent chain on E(decode(z)) in a replay buffer of latents, then a chain from decode(z).
+  omi  a latent chain on E(decode(z)), then a chain from decode(z). Latent chains go on in a replay
+       buffer, or start afresh each time at latents of the batch whose coordinates are shuffled
+       over its events: each as in the data, none together with the others.
 No gradient flows through the chains. E+ - E- alone has no lower bound: when E- runs away, the
 negatives no longer follow the model and training stops with TrainingDiverged.
 """
@@ -16,17 +18,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import Trajectory, sample
+from naetrigger.training.langevin import sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
-from naetrigger.training.monitor import Recorder, Sampler
+from naetrigger.training.monitor import Sampler
+from naetrigger.training.objectives.contrastive import Contrastive
 from naetrigger.training.objectives.divergence import (
-    require_finite,
     stop_if_diverged,
     watched,
 )
 from naetrigger.training.objectives.objective import (
-    Objective,
     State,
     StepResult,
     Validation,
@@ -38,10 +39,8 @@ from naetrigger.training.transport import wasserstein2_squared
 
 
 @dataclass(frozen=True)
-class Nae(Objective[NaeObjective, Autoencoder]):
+class Nae(Contrastive[NaeObjective, Autoencoder]):
     """Criterion: |E+ - E-| on validation events, which is zero where model and data agree."""
-
-    draws_negatives = True
 
     def network(
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
@@ -56,7 +55,7 @@ class Nae(Objective[NaeObjective, Autoencoder]):
         state.modules |= learned_temperature(s.chain, like)
         if s.negatives == "pcd":
             state.buffers["inputs"] = ReplayBuffer(s.replay, s.chain, model.n_inputs, like)
-        elif s.negatives == "omi":
+        elif s.negatives == "omi" and s.latent_start == "replay":
             latent = model.settings.latent
             state.buffers["latents"] = ReplayBuffer(s.replay, s.latent_chain, latent, like)
         return state
@@ -73,7 +72,7 @@ class Nae(Objective[NaeObjective, Autoencoder]):
         loss = positive + s.latent_penalty * model.encode(batch).square().sum(dim=1).mean()
         if state.step < s.pretrain_steps:
             return StepResult(loss, {"positive_energy": positive.item()})
-        negatives = self._negatives(model, batch, state, generator, store=True)
+        negatives = self.negatives(model, batch, state, generator, store=True)
         energies = model.energy(negatives)
         negative = energies.mean()
         stop_if_diverged(s, state, negative.item())
@@ -87,22 +86,16 @@ class Nae(Objective[NaeObjective, Autoencoder]):
     ) -> Validation:
         if state.step <= self.settings.pretrain_steps:
             return Validation(None, {})
-        recorder = Recorder()
-        negatives = self._negatives(model, batch, state, generator, store=False, draw=recorder)
-        require_finite("nae", negatives, state)
+        return super().validate(model, batch, state, generator)
+
+    def verdict(
+        self, model: Autoencoder, batch: Tensor, negatives: Tensor, metrics: dict[str, float]
+    ) -> Validation:
         gap = model.scores(batch).mean() - model.scores(negatives).mean()
-        metrics = recorder.metrics(batch, negatives)
-        metrics["distance"] = wasserstein2_squared(batch, negatives).item()
-        return Validation(abs(gap.item()), metrics)
+        distance = {"distance": wasserstein2_squared(batch, negatives).item()}
+        return Validation(abs(gap.item()), metrics | distance)
 
-    def chains(
-        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
-    ) -> list[Trajectory]:
-        recorder = Recorder(everything=True)
-        self._negatives(model, batch, state, generator, store=False, draw=recorder)
-        return recorder.chains
-
-    def _negatives(
+    def negatives(
         self,
         model: Autoencoder,
         batch: Tensor,
@@ -121,13 +114,26 @@ class Nae(Objective[NaeObjective, Autoencoder]):
             if store:
                 buffer.push(ends)
             return ends
-        buffer = state.buffers["latents"]
         latents = draw(
             lambda z: model.energy(model.decode(z)),
-            buffer.starts(len(batch), generator),
+            self._latent_starts(model, batch, state, generator),
             s.latent_chain,
             generator,
         )
-        if store:
-            buffer.push(latents)
+        if store and "latents" in state.buffers:
+            state.buffers["latents"].push(latents)
         return draw(energy, model.decode(latents), s.chain, generator)
+
+    def _latent_starts(
+        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
+    ) -> Tensor:
+        if self.settings.latent_start == "replay":
+            return state.buffers["latents"].starts(len(batch), generator)
+        with torch.no_grad():
+            return shuffled(model.encode(batch), generator)
+
+
+def shuffled(samples: Tensor, generator: torch.Generator) -> Tensor:
+    """Samples (B, F), each column in an order of its own: its values, without correlations."""
+    key = torch.rand(samples.shape, generator=generator, device=samples.device)
+    return samples.gather(0, key.argsort(dim=0))

@@ -11,23 +11,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import Trajectory, differentiable_sample
+from naetrigger.training.langevin import differentiable_sample, sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
-from naetrigger.training.monitor import Recorder, Sampler
+from naetrigger.training.monitor import Sampler
+from naetrigger.training.objectives.contrastive import Contrastive
 from naetrigger.training.objectives.divergence import require_finite
-from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
+from naetrigger.training.objectives.objective import State, StepResult
 from naetrigger.training.replay import ReplayBuffer
 from naetrigger.training.settings import ModelSettings, WnaeObjective
 from naetrigger.training.temperature import learned_temperature, tempered
-from naetrigger.training.transport import joint_wasserstein2_squared, wasserstein2_squared
+from naetrigger.training.transport import joint_wasserstein2_squared
 
 
 @dataclass(frozen=True)
-class Wnae(Objective[WnaeObjective, Autoencoder]):
+class Wnae(Contrastive[WnaeObjective, Autoencoder]):
     """Criterion: the same distance, between validation events and chains out of the buffer."""
-
-    draws_negatives = True
 
     def network(
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
@@ -44,7 +43,9 @@ class Wnae(Objective[WnaeObjective, Autoencoder]):
     def loss(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
     ) -> StepResult:
-        negatives = self._samples(model, batch, state, generator, differentiable_sample)
+        negatives = self.negatives(
+            model, batch, state, generator, store=False, draw=differentiable_sample
+        )
         everyones = state.processes.joined(negatives)
         require_finite("wnae", everyones, state)
         distance = joint_wasserstein2_squared(batch, negatives, everyones, state.processes)
@@ -56,30 +57,18 @@ class Wnae(Objective[WnaeObjective, Autoencoder]):
         }
         return StepResult(distance, metrics)
 
-    def validate(
-        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
-    ) -> Validation:
-        recorder = Recorder()
-        negatives = self._samples(model, batch, state, generator, recorder)
-        require_finite("wnae", negatives, state)
-        distance = wasserstein2_squared(batch, negatives).item()
-        return Validation(distance, recorder.metrics(batch, negatives))
-
-    def chains(
-        self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
-    ) -> list[Trajectory]:
-        recorder = Recorder(everything=True)
-        self._samples(model, batch, state, generator, recorder)
-        return recorder.chains
-
-    def _samples(
+    def negatives(
         self,
         model: Autoencoder,
         batch: Tensor,
         state: State,
         generator: torch.Generator,
-        draw: Sampler,
+        store: bool,
+        draw: Sampler = sample,
     ) -> Tensor:
-        chain = self.settings.chain
-        starts = state.buffers["inputs"].starts(len(batch), generator)
-        return draw(tempered(model.energy, chain, state.modules), starts, chain, generator)
+        chain, buffer = self.settings.chain, state.buffers["inputs"]
+        starts = buffer.starts(len(batch), generator)
+        ends = draw(tempered(model.energy, chain, state.modules), starts, chain, generator)
+        if store:
+            buffer.push(ends)
+        return ends

@@ -33,7 +33,7 @@ def test_recovered_points_have_the_posterior_of_a_quadratic() -> None:
     model.energy = lambda x: x.square().sum(dim=1) / 4  # type: ignore[method-assign]
     origin = torch.full((4000, 4), 1.5, dtype=torch.float64)
     state = objective.start(model, torch.Generator())
-    ends = objective._negatives(model, origin, state, torch.Generator().manual_seed(2), store=False)
+    ends = objective.negatives(model, origin, state, torch.Generator().manual_seed(2), store=False)
     precision = 1 / (2 * temperature) + 1 / s**2
     shrink = (1 / s**2) / precision
     a = noise**2 / 2 * precision  # of the chain's finite step
@@ -54,7 +54,7 @@ def test_mpdr_starts_at_decoded_points_near_the_projection(score: str) -> None:
     state = objective.start(model, torch.Generator().manual_seed(4))
     manifold = state.modules["manifold"]
     g = torch.Generator().manual_seed(5)
-    ends = objective._negatives(model, batch(500), state, g, store=False)
+    ends = objective.negatives(model, batch(500), state, g, store=False)
     g = torch.Generator().manual_seed(5)
     torch.rand((500, 1), generator=g, dtype=torch.float64)
     z = manifold.encode(batch(500))
