@@ -79,12 +79,16 @@ def _conv(node: Node, source: Node, values: list[Any]) -> Any:
 
 
 def matrix_product(x: Any, weights: Any) -> Any:
-    """x @ weights, exact; without alkaid's tables of one-bit values where one of them is signed.
+    """x @ weights, exact; x of shape (K,), weights (K, M).
 
-    alkaid 0.8.2 takes every one-bit value for 0 or 1 in these tables, and asserts at 0 or -1.
+    alkaid 0.8.2 takes every one-bit value for 0 or 1 in its tables of such, and asserts at 0 or -1;
+    and it cannot multiply constants alone.
     """
     from alkaid.trace import FVArray
 
+    varies = [value.low != value.high for value in x]
+    if not np.any(weights[varies]):
+        return _array(list(np.array([float(value.low) for value in x]) @ weights), x)
     options = dict(x.solver_options)
     if any(value.low < 0 and sum(value.kif) == 1 for value in x):
         options["binary_lut"] = False
