@@ -28,6 +28,7 @@ from naetrigger.contracts.errors import (
     NaetriggerError,
     TrainingDiverged,
 )
+from naetrigger.training.average import WeightAverage
 from naetrigger.training.batches import Batches
 from naetrigger.training.checkpoint import tensor_bytes, tensors_from
 from naetrigger.training.curves import CURVES
@@ -93,6 +94,7 @@ class Run:
             )
         self.joint_step = self._joint() if processes.size > 1 else self.step
         self.optimiser = self._optimiser()
+        self.average = WeightAverage(self.model, self.settings.average)
         self.criteria: list[float] = []
         self.best_step = 0
         self.best_value: float | None = None
@@ -172,12 +174,14 @@ class Run:
         self._require_finite_gradients()
         self.optimiser.step()
         self.state.step += 1
+        self.average.follow(self.state.step)
         if self.temperature is not None:
             shown["temperature"] = self.temperature
         step = self.state.step
         validated = step % s.validate_every == 0 or step == s.steps
         if validated:
-            shown |= self._validate()
+            with self.average.applied():
+                shown |= self._validate()
         if validated or step % s.curve_every == 0:
             values = {"step": float(step), **shown}
             self.rows.append([values.get(name, math.nan) for name in CURVES])
@@ -244,6 +248,7 @@ class Run:
         own["generator"] = self.generator.get_state()
         flat = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         flat |= {f"best.{k}": v for k, v in self.best.items()}
+        flat |= {f"average.{k}": v for k, v in self.average.tensors().items()}
         for i, moments in self.optimiser.state_dict()["state"].items():
             flat |= {f"optimiser.{i}.{k}": v for k, v in moments.items()}
         flat["criteria"] = torch.tensor(self.criteria, dtype=torch.float64)
@@ -273,6 +278,7 @@ class Run:
         own = _under(f"rank{self.processes.rank}.", flat) if self.processes.size > 1 else flat
         self.model.load_state_dict(_under("model.", flat))
         self.best = {k: v.to(self.device) for k, v in _under("best.", flat).items()}
+        self.average.load(_under("average.", flat))
         optimiser = self.optimiser.state_dict()
         for name, tensor in _under("optimiser.", flat).items():
             i, key = name.split(".")

@@ -62,12 +62,25 @@ class NaeObjective(ContrastBase):
     latent_chain: Langevin = Langevin(noise=0.1)
     """The chain in the latent space (omi), on the energy of decoded points."""
 
+    latent_start: Literal["replay", "shuffled"] = "replay"
+    """Where latent chains start (omi): in the buffer, or at latents of the batch in which each
+    coordinate is shuffled over its events."""
+
     replay: Replay = Replay()
     """The buffer: of samples (pcd) or of latents (omi)."""
 
     @model_validator(mode="after")
     def _latent_temperature(self) -> Self:
         require_fixed_temperature(self.latent_chain, "latent_chain", PROPOSES)
+        return self
+
+    @model_validator(mode="after")
+    def _latent_start(self) -> Self:
+        if self.latent_start != "replay" and self.negatives != "omi":
+            raise ValueError(
+                f"latent_start: {self.latent_start} is for negatives: omi, which alone have latent "
+                f"chains; got negatives: {self.negatives}"
+            )
         return self
 
 

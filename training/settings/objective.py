@@ -41,6 +41,10 @@ class ObjectiveBase(Settings):
     weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
     """Decoupled weight decay of AdamW."""
 
+    average: float = Field(0.0, ge=0, lt=1)
+    """Decay a step of a moving average of the weights, which then are what is validated and kept;
+    0: the weights of one step."""
+
     use_weights: bool = False
     """Draw events with probability proportional to their weight; otherwise all alike."""
 
@@ -76,7 +80,12 @@ class ObjectiveBase(Settings):
         return True
 
     def unused(self, model: ModelSettings) -> str:
-        """Which setting of `model` the network that scores would leave unused; "": none."""
+        """What of `model` the network that scores leaves unused or cannot have; "": nothing."""
+        if self.average and model.batch_norm:
+            return (
+                "objective.average: averaged weights would need running means of their own; leave "
+                "out objective.average, or model.batch_norm"
+            )
         for name in self.without.get(self.offered, ()):
             value, default = getattr(model, name), type(model).model_fields[name].default
             if value != default:
