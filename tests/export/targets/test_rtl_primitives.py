@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,10 +10,26 @@ import numpy as np
 import pytest
 
 from naetrigger.contracts.errors import EnvironmentProblem
+from naetrigger.export.logic_depth import deepest
 from naetrigger.export.rtl import PRIMITIVES
 from naetrigger.export.synthesis import Limits, run_yosys
 
 CASES = 24
+TREE = """
+module tree (input clk, input [63:0] x, output reg [10:0] y);
+  wire [8:0] a, b, c, d;
+  wire [9:0] e, f;
+  wire [10:0] g;
+  shift_adder #(8, 8, 0, 0, 9, 0, 0, 0) one (x[7:0], x[15:8], a);
+  shift_adder #(8, 8, 0, 0, 9, 0, 0, 0) two (x[23:16], x[31:24], b);
+  shift_adder #(8, 8, 0, 0, 9, 0, 0, 0) three (x[39:32], x[47:40], c);
+  shift_adder #(8, 8, 0, 0, 9, 0, 0, 0) four (x[55:48], x[63:56], d);
+  shift_adder #(9, 9, 0, 0, 10, 0, 0, 0) five (a, b, e);
+  shift_adder #(9, 9, 0, 0, 10, 0, 0, 0) six (c, d, f);
+  shift_adder #(10, 10, 0, 0, 11, 0, 0, 0) seven (e, f, g);
+  always @(posedge clk) y <= g;
+endmodule
+"""
 
 
 def alkaids(name: str) -> str:
@@ -77,6 +94,23 @@ def test_another_sum_is_told_from_alkaids(tmp_path: Path) -> None:
     case = ([3, 3], [3, 3, 0, 0, 4, 0, 1, 0], 4)
     with pytest.raises(EnvironmentProblem):
         prove("shift_adder", text, [bench("shift_adder", 0, case)], tmp_path)
+
+
+@pytest.mark.parametrize(("inverted", "levels"), [(True, 3), (False, 5)])
+def test_yosys_leaves_a_tree_of_adders(inverted: bool, levels: int, tmp_path: Path) -> None:
+    """Eight terms: three levels of adders, and five where yosys makes carry-save adders of them."""
+    pytest.importorskip("pyosys")
+    text = (PRIMITIVES / "shift_adder.v").read_text()
+    if not inverted:
+        text = text.replace("~(a + b)", "a + b").replace("out = ~inverted", "out = inverted")
+    (tmp_path / "adder.v").write_text(text)
+    (tmp_path / "tree.v").write_text(TREE)
+    (tmp_path / "work").mkdir()
+    passes = ["synth_xilinx -family xc7 -top tree -flatten -noiopad", "write_json netlist.json"]
+    paths = (tmp_path / "adder.v", tmp_path / "tree.v")
+    run_yosys(tmp_path / "work", paths, passes, Limits(minutes=2))
+    netlist = json.loads((tmp_path / "work" / "netlist.json").read_text())
+    assert deepest(netlist["modules"]["tree"]).luts == levels
 
 
 def prove(name: str, ours: str, benches: list[str], folder: Path) -> None:
