@@ -14,6 +14,7 @@ from naetrigger.export.rtl_layers import cut_products, layer_logic, matrix_produ
 from naetrigger.export.settings import Square
 
 HARDWARE = (1, 1, -1)  # alkaid's adder size, carry size, and no limit on latency
+CHOICE = 6  # alkaid's operation "highest bit of c ? a : b"
 TABLE_BITS = 12  # a table of 2**12 squares is already larger than any multiplier
 
 
@@ -56,7 +57,28 @@ def traced_logic(network: FixedPointNetwork, square: Square, registers: bool = F
         results.append(edges[network.decision])
     words = FVArray(np.concatenate([inputs, thresholds]), hwconf=HARDWARE)
     outputs = FVArray(np.concatenate(results), hwconf=HARDWARE)
-    return trace(words, outputs, keep_dead_inputs=True)
+    return _optimized(trace(words, outputs, optimize=False))
+
+
+def _optimized(logic: Any) -> Any:
+    """The logic made smaller; alkaid 0.8.2 traces it again for that, with narrower ranges.
+
+    A choice "is a < b?" looks at the sign of a - b. Where the second trace proves that this is
+    never negative, it has no sign, and alkaid looks at its highest bit instead: there the first
+    trace is kept, which costs a percent or two.
+    """
+    from alkaid.trace.passes import optimize
+
+    smaller = optimize(logic, keep_dead_inputs=True)
+    if _signless_choices(smaller) == _signless_choices(logic):
+        return smaller
+    return optimize(logic, keep_dead_inputs=True, retrace=False)
+
+
+def _signless_choices(logic: Any) -> int:
+    """How many multiplexers are told what to choose by a value that is never negative."""
+    keys = [logic.ops[op.addr[2]].qint for op in logic.ops if op.opcode == CHOICE]
+    return sum(key.min >= 0 for key in keys)
 
 
 def _words(kind: Fixed, size: int) -> Any:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import random_networks
 from naetrigger.contracts.fixed_point import Rounding
 from naetrigger.export.rtl import RtlModel, unsupported, write_rtl
+from naetrigger.export.rtl_logic import traced_logic
 from naetrigger.firmware_configs.board import load_board
 from network_batch import HlsBatch, settings_of
 from network_generator import RTL_MODES, random_network
@@ -53,6 +54,16 @@ def test_the_emulator_of_the_rtl_agrees(number: int) -> None:
         write_rtl(network, Path(folder) / "rtl", board, settings_of("net", "multiplier"))
         scores = RtlModel(Path(folder) / "rtl").scores(words)
     np.testing.assert_array_equal(scores, network.scores(words))
+
+
+def test_a_choice_by_a_difference_that_is_never_negative_keeps_its_meaning() -> None:
+    """Networks in which alkaid's second trace of the logic finds such a difference."""
+    for number in (295, 298):
+        network = random_networks.network_of(number)
+        words = random_networks.words_of(network, 600)
+        logic = traced_logic(network, "multiplier")
+        scores = logic.predict(network.input.type.real(words))[:, 0]
+        np.testing.assert_array_equal(scores, network.score_type.real(network.scores(words)))
 
 
 def test_networks_are_made_from_their_numbers_alone() -> None:
