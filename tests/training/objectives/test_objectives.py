@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from naetrigger.contracts.errors import TrainingDiverged
@@ -16,7 +17,7 @@ from naetrigger.training.models.energy_model import EnergyModel
 from naetrigger.training.objectives import OBJECTIVES, build_objective
 from naetrigger.training.objectives.contrastive import Contrastive
 from naetrigger.training.objectives.divergence import stop_if_diverged, watched
-from naetrigger.training.objectives.nae import Nae
+from naetrigger.training.objectives.nae import Nae, shuffled
 from naetrigger.training.objectives.objective import State
 from naetrigger.training.objectives.wnae import Wnae
 from naetrigger.training.settings import (
@@ -153,6 +154,43 @@ def test_every_objective_is_tested(small_objectives: dict[str, ObjectiveSettings
     kinds = get_args(AnyObjective)
     assert tested == {(k.model_fields["name"].default, s) for k in kinds for s in k.offers}
     assert {name for name, _ in tested} == set(OBJECTIVES)
+
+
+def test_shuffled_columns_keep_their_values_and_lose_their_correlation() -> None:
+    t = torch.linspace(-1, 1, 4000, dtype=torch.float64)
+    samples = torch.stack([t, t**3, -t], dim=1)
+    mixed = shuffled(samples, torch.Generator().manual_seed(5))
+    assert torch.equal(mixed.sort(dim=0).values, samples.sort(dim=0).values)
+    off_diagonal = mixed.T.corrcoef()[~torch.eye(3, dtype=torch.bool)]
+    assert off_diagonal.abs().max() < 0.08  # five standard errors
+    assert samples.T.corrcoef().abs().min() > 0.9
+
+
+def test_shuffled_starts_are_latents_of_the_batch() -> None:
+    """Chains that stand still show where they started; nothing is kept from step to step."""
+    still = Langevin(steps=1, noise=0, step_size=1e-12)
+    settings = NaeObjective(chain=still, latent_chain=still, latent_start="shuffled")
+    model = model_of(SMOOTH)
+    state = started(settings, model)
+    assert not state.buffers
+    starts: list[Tensor] = []
+
+    def drawn(energy: object, start: Tensor, *rest: object) -> Tensor:
+        starts.append(start)
+        return start
+
+    generator = torch.Generator().manual_seed(5)
+    Nae(settings).negatives(model, batch(), state, generator, store=True, draw=drawn)
+    latents = model.encode(batch())
+    assert torch.equal(starts[0].sort(dim=0).values, latents.sort(dim=0).values)
+    assert not torch.equal(starts[0], latents)
+    torch.testing.assert_close(starts[1], model.decode(starts[0]))
+
+
+@pytest.mark.parametrize("negatives", ["cd", "pcd"])
+def test_a_latent_start_without_latent_chains_is_refused(negatives: str) -> None:
+    with pytest.raises(ValidationError, match="latent_start"):
+        NaeObjective(negatives=negatives, latent_start="shuffled")
 
 
 @pytest.mark.parametrize("step", [0, 7])
