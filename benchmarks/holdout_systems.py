@@ -148,7 +148,7 @@ SMALL = Protocol(
 
 LARGE_NETWORK = {"hidden": [512], "latent": 128}
 PRETRAINED = {"pretrain_steps": 1500, "pretrain_learning_rate": 1e-3, "batch_size": 64}
-LARGE_CHAIN = {"noise": 0.08, "temperature": 2e-4, "bounds": [-1, 1]}
+LARGE_CHAIN = {"noise": 0.08, "temperature": 8e-5, "bounds": [-1, 1]}
 
 
 def _large(steps: int, **objective: Any) -> dict[str, Document]:
@@ -169,15 +169,16 @@ LARGE = Protocol(
         System(
             "NAE-OMI",
             _large(
-                5000,
+                4500,
                 **PRETRAINED,
                 name="nae",
-                learning_rate=3e-5,
+                learning_rate=1e-4,
+                average=0.998,
                 gamma=2.5,
                 latent_penalty=1e-4,
-                chain={"steps": 10, **LARGE_CHAIN},
-                latent_chain={"steps": 5, "noise": 0.1, "temperature": 2e-3, "bounds": [-3, 3]},
-                replay={"size": 1000},
+                latent_start="shuffled",
+                chain={"steps": 8, **LARGE_CHAIN},
+                latent_chain={"steps": 2, "noise": 0.05, "temperature": 5e-4},
             ),
             PAPER_OMI,
             0.955,
