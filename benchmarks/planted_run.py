@@ -58,6 +58,12 @@ def network() -> FixedPointNetwork:
     return FixedPointNetwork(nodes, "score", 0.25)
 
 
+def decided(plain: FixedPointNetwork) -> FixedPointNetwork:
+    """The network with two bits of a decision, where half and a tenth of its events fire."""
+    scores = network().scores(_spec().mantissas(crossings(2000)))
+    return with_decision(plain, [int(np.quantile(scores, q)) for q in (0.5, 0.9)])
+
+
 def crossings(n: int, seed: int = 1) -> Events:
     """Events of four columns that fill the input's range and now and then leave it."""
     rng = np.random.default_rng(seed)
@@ -67,18 +73,15 @@ def crossings(n: int, seed: int = 1) -> Events:
     return Events("background", "background", names, values, np.ones(n), ids)
 
 
-def make_run(root: Path, compiler: str = "g++") -> Path:
-    """The finished run, up to its export."""
+def make_run(root: Path, compiler: str = "g++", vectors: int = 2000) -> Path:
+    """The finished run, up to its export, with so many test vectors."""
     for stage in ("data", "training", "student"):
         (root / stage).mkdir(parents=True)
         (root / stage / "note.txt").write_text("made by hand\n")
     spec = _spec()
     write_events(root / "data" / "train.h5", [crossings(2000)])
     (root / "data" / "input_spec.yaml").write_text(spec.to_yaml())
-    words = spec.mantissas(crossings(2000))
-    plain = network()
-    levels = [int(np.quantile(plain.scores(words), q)) for q in (0.5, 0.9)]
-    _export(with_decision(plain, levels), root / "export", compiler, spec)
+    _export(decided(network()), root / "export", compiler, spec, vectors)
     recipe = Recipe.model_validate({"name": "planted", "firmware": {"compiler": compiler}})
     (root / "recipe.yaml").write_text(recipe.to_yaml(root))
     stages = {
@@ -99,7 +102,9 @@ def _spec() -> InputSpec:
     )
 
 
-def _export(net: FixedPointNetwork, folder: Path, compiler: str, spec: InputSpec) -> None:
+def _export(
+    net: FixedPointNetwork, folder: Path, compiler: str, spec: InputSpec, vectors: int
+) -> None:
     save_network(net, folder / "network")
     bits = [
         {"bit": bit, "threshold_hw": level, "background_efficiency_target": None}
@@ -107,7 +112,7 @@ def _export(net: FixedPointNetwork, folder: Path, compiler: str, spec: InputSpec
     ]
     decision = {"format": "naetrigger-decision", "version": 1, "bits": bits}
     (folder / "decision.json").write_text(json.dumps(decision))
-    words = agreement_vectors(net, 2000, np.random.default_rng(2))
+    words = agreement_vectors(net, vectors, np.random.default_rng(2))
     np.savez(folder / "vectors.npz", inputs=words, scores=net.scores(words))
     board, settings = load_board(BOARD), FirmwareSettings(languages=("verilog",))
     write_hls(net, folder / "hls", board, settings, words[:20])

@@ -16,6 +16,7 @@ from naetrigger.pipeline import (
     build_command,
     compare_command,
     data_commands,
+    diff_command,
     import_command,
     package_command,
     rates_commands,
@@ -128,6 +129,7 @@ app.command("search")(search_command.search)
 app.command("list")(run_commands.list_)
 app.command("score")(score_commands.score)
 app.command("compare")(compare_command.compare)
+app.command("diff")(diff_command.diff)
 app.command("rates")(rates_commands.rates)
 app.add_typer(data_commands.app, name="data")
 

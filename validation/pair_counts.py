@@ -296,4 +296,4 @@ def _hash(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 def _bit_length(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     """Bits of each value, 0 for 0."""
-    return np.asarray(np.frexp(values.astype(np.float64))[1], np.int64)
+    return np.minimum(np.frexp(values.astype(np.float64))[1], BITS).astype(np.int64)
