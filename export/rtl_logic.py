@@ -64,21 +64,20 @@ def _optimized(logic: Any) -> Any:
     """The logic made smaller; alkaid 0.8.2 traces it again for that, with narrower ranges.
 
     A choice "is a < b?" looks at the sign of a - b. Where the second trace proves that this is
-    never negative, it has no sign, and alkaid looks at its highest bit instead: there the first
-    trace is kept, which costs a percent or two.
+    never negative, it has no sign, and alkaid looks at its highest bit instead: where that befalls
+    a choice there is no second trace, which costs a percent or two.
     """
     from alkaid.trace.passes import optimize
 
-    smaller = optimize(logic, keep_dead_inputs=True)
-    if _signless_choices(smaller) == _signless_choices(logic):
-        return smaller
-    return optimize(logic, keep_dead_inputs=True, retrace=False)
+    once = optimize(logic, keep_dead_inputs=True, retrace=False)
+    twice = optimize(logic, keep_dead_inputs=True)
+    return twice if _choices(twice) == _choices(once) else once
 
 
-def _signless_choices(logic: Any) -> int:
-    """How many multiplexers are told what to choose by a value that is never negative."""
+def _choices(logic: Any) -> tuple[int, int]:
+    """How many choices there are, and how many by a value that is never negative."""
     keys = [logic.ops[op.addr[2]].qint for op in logic.ops if op.opcode == CHOICE]
-    return sum(key.min >= 0 for key in keys)
+    return len(keys), sum(key.min >= 0 for key in keys)
 
 
 def _words(kind: Fixed, size: int) -> Any:
