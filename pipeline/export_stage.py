@@ -29,7 +29,7 @@ from naetrigger.pipeline.work import Work, run_view
 
 log = logging.getLogger(__name__)
 
-AUTO_LUTS = 30_000
+AUTO_LUTS = 60_000
 """Larger designs are simulated and synthesized on request alone: minutes to compile and to map."""
 
 VHDL_VECTORS = 200  # GHDL takes some 10 ms for each of a trigger's networks
