@@ -18,6 +18,7 @@ from naetrigger.pipeline import (
     data_commands,
     diff_command,
     import_command,
+    monitor_command,
     package_command,
     rates_commands,
     run_commands,
@@ -130,6 +131,7 @@ app.command("list")(run_commands.list_)
 app.command("score")(score_commands.score)
 app.command("compare")(compare_command.compare)
 app.command("diff")(diff_command.diff)
+app.command("monitor")(monitor_command.monitor)
 app.command("rates")(rates_commands.rates)
 app.add_typer(data_commands.app, name="data")
 

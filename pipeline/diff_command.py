@@ -18,8 +18,9 @@ from naetrigger.pipeline.command_options import (
 )
 
 if TYPE_CHECKING:
-    from naetrigger.validation.diff_schema import DiffReport, Setting
+    from naetrigger.validation.diff_schema import AucChange, DiffReport, Setting
 
+HEADLINES = ("teacher", "student")
 SHOWN = 60  # characters of a value
 
 
@@ -83,7 +84,7 @@ def _tables(found: DiffReport) -> dict[str, list[list[object]]]:
         "Checks": [[c.name, c.change, c.a, c.b, c.unit] for c in found.checks],
         "AUC": [
             [x.signal, x.model, x.engine, x.a, x.b, x.difference, x.error, x.sigma]
-            for x in found.auc
+            for x in _headlines(found)
         ],
         "Thresholds": [
             [t.point, t.threshold_a, t.threshold_b, t.kept_a, _range(t.interval_a), t.kept_b,
@@ -99,6 +100,12 @@ def _tables(found: DiffReport) -> dict[str, list[list[object]]]:
             [f.target, f.source, f.quantity, f.a, f.b, _change(f.a, f.b)] for f in found.firmware
         ],
     }  # fmt: skip
+
+
+def _headlines(found: DiffReport) -> list[AucChange]:
+    """Teacher and student, each by its first engine; --json has baselines and all engines."""
+    first = {(x.signal, x.model): x for x in reversed(found.auc)}
+    return [x for x in found.auc if first[x.signal, x.model] is x and x.model in HEADLINES]
 
 
 def _settings(settings: Sequence[Setting]) -> list[list[object]]:

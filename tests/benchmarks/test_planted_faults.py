@@ -14,8 +14,10 @@ import pytest
 
 import planted_faults
 import planted_run
+from naetrigger.contracts.decision import with_decision
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.events import write_events
+from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.export.rtl import write_rtl
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.firmware_configs.board import load_board
@@ -80,7 +82,6 @@ def test_all_engines_agree_on_the_run_as_it_is(run: Path, few: Path, tmp_path: P
     ("name", "layer"),
     [
         ("rounding: half up", "latent"),
-        ("a threshold, by one step", "decision"),
         ("a weight of the reference", "d2"),
         ("one weight", "d1"),
     ],
@@ -117,22 +118,49 @@ def test_a_comment_is_no_fault(run: Path, few: Path, tmp_path: Path) -> None:
     assert verdict.edited[0].startswith("export/hls/build_prj.tcl: edited")
 
 
-def test_the_rtl_shows_no_layers_and_that_is_said(run: Path, events: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(run, broken)
+def with_rtl_of(other: FixedPointNetwork, run: Path, folder: Path) -> Path:
+    """A copy of the run whose RTL's logic is another network's."""
+    shutil.copytree(run, folder / "broken")
+    settings, board = FirmwareSettings(languages=("verilog",)), load_board(planted_run.BOARD)
+    write_rtl(other, folder / "other", board, settings)
+    logic = folder / "broken" / "export" / "rtl" / "logic.json"
+    shutil.copy(folder / "other" / "logic.json", logic)
+    return folder / "broken"
+
+
+def test_the_rtl_shows_no_layers_and_that_is_said(run: Path, few: Path, tmp_path: Path) -> None:
     first, dense, *others = planted_run.network().nodes
     changed = replace(dense, bias=np.asarray(dense.bias) + 1)
     other = replace(planted_run.network(), nodes=(first, changed, *others))
-    settings, board = FirmwareSettings(languages=("verilog",)), load_board(planted_run.BOARD)
-    write_rtl(planted_run.decided(other), tmp_path / "other", board, settings)
-    shutil.copy(tmp_path / "other" / "logic.json", broken / "export" / "rtl" / "logic.json")
-    report = compare_run(broken, events, tmp_path / "out", CompareOptions(engines=QUICK))
+    broken = with_rtl_of(planted_run.decided(other), run, tmp_path)
+    report = compare_run(broken, few, tmp_path / "out", CompareOptions(engines=QUICK))
     assert not report.passed
     assert report.agree == (("network", "qcdq"), ("rtl",))
     assert report.edited[0].startswith("export/rtl/logic.json")
     (place,) = (p for p in report.partings if (p.a, p.events) == ("network", "events.h5"))
     assert place.layer == "score"
     assert "'rtl' shows no layers" in place.note
+
+
+def test_a_threshold_in_the_rtl(run: Path, few: Path, tmp_path: Path) -> None:
+    """The scores are equal; one bit fires a step earlier."""
+    network = planted_run.decided(planted_run.network())
+    low, high = network.thresholds
+    broken = with_rtl_of(with_decision(network, [low - 1, high]), run, tmp_path)
+    report = compare_run(broken, few, tmp_path / "out", CompareOptions(engines=QUICK))
+    assert report.agree == (QUICK,)
+    assert planted_faults.named_layer(report, "rtl") == "decision"
+    wrong = [bit for bit in report.bits if bit.only_engine]
+    assert {(bit.engine, bit.bit, bit.only_network) for bit in wrong} == {("rtl", 0, 0)}
+    scores = np.concatenate(
+        [
+            network.scores(network.input.type.mantissas(e.values))
+            for e in (planted_run.crossings(500, seed=3), planted_run.crossings(300, seed=5))
+        ]
+    )
+    (on_file,) = (bit for bit in wrong if bit.events == "events.h5")
+    assert on_file.only_engine == np.sum(scores == low - 1)
+    assert not report.passed
 
 
 def test_neither_chunks_nor_processes_show(run: Path, events: Path, tmp_path: Path) -> None:

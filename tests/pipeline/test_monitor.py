@@ -1,0 +1,204 @@
+"""Watching files: the reference, flags, constant memory's chunks, and what is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.events import Events, write_events
+from naetrigger.contracts.manifest import Manifest, StageRecord, record_files, write_manifest
+from naetrigger.pipeline import engines
+from naetrigger.pipeline.cli import run_command_line
+from naetrigger.pipeline.monitoring import MonitorOptions, monitor_files
+from naetrigger.validation.monitor_schema import MonitorReport
+
+_spec = importlib.util.spec_from_file_location(
+    "small_run", Path(__file__).with_name("small_run.py")
+)
+assert _spec is not None
+assert _spec.loader is not None
+small_run: Any = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(small_run)
+
+N = 3000
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root: Path = small_run.make_run(tmp_path_factory.mktemp("run") / "run")
+    signal = replace(small_run.crossings(200, seed=9, process="odd"), role="signal")
+    write_events(root / "data" / "test.h5", [small_run.crossings(N, seed=8), signal])
+    (root / "validation").mkdir()
+    bits = [{"bit": 0, "threshold_hw": 1475}]
+    decision = {"format": "naetrigger-decision", "version": 1, "bits": bits}
+    (root / "export" / "decision.json").write_text(json.dumps(decision))
+    names = ("data", "training", "student", "export")
+    stages = {n: StageRecord("0", (), 0, {}, record_files(root / n, n)) for n in names}
+    write_manifest(root, Manifest(stages))
+    return root
+
+
+def written(folder: Path, events: Events | list[Events], name: str = "events.h5") -> Path:
+    write_events(folder / name, events if isinstance(events, list) else [events])
+    return folder / name
+
+
+def broken() -> Events:
+    """The first jet has the second's pt, a muon phi is stuck, MET is half as large again."""
+    events = small_run.crossings(N, seed=11)
+    values = events.values.copy()
+    values[:, events.columns.index("jet1_pt")] = values[:, events.columns.index("jet2_pt")]
+    values[:, events.columns.index("mu1_phi")] = 7
+    met = events.columns.index("met_pt")
+    values[:, met] = np.minimum(np.floor(values[:, met] * 1.5), 400)
+    return replace(events, values=values)
+
+
+def test_the_same_crossings_pass(run: Path, tmp_path: Path) -> None:
+    file = written(tmp_path, small_run.crossings(N, seed=10))
+    report = monitor_files(run, [file], tmp_path / "out")
+    assert report.passed
+    assert (report.reference, report.reference_events) == ("test.h5", N)  # without its signal
+    assert report.tests == 4 * 58 + 1
+    assert report.files[0].fractions[0].point == "bit 0"
+    assert 0 < report.files[0].fractions[0].reference < 1
+    saved = (tmp_path / "out" / "monitor.json").read_text()
+    assert MonitorReport.model_validate_json(saved) == report
+    page = (tmp_path / "out" / "monitor.html").read_text()
+    assert "nothing is flagged" in page
+    assert not re.search(r'(?:src|href)="(?!#)', page)
+
+
+def test_what_is_broken_is_named_and_nothing_else(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = written(tmp_path, broken(), "bad.h5")
+    good = written(tmp_path, small_run.crossings(N, seed=10), "good.h5")
+    out = tmp_path / "out"
+    asked = ["monitor", str(run), str(good), str(bad), "--out", str(out), "--workers", "1"]
+    assert run_command_line(asked) == 1
+    said = capsys.readouterr().out
+    assert "flagged: bad.h5: mu1_phi: dead" in said
+    assert "flagged: good.h5" not in said
+    assert "FAILED: 1 of 2 files" in said
+    report = MonitorReport.model_validate_json((out / "monitor.json").read_text())
+    flags = {drift.name: drift.flags for drift in report.files[1].flagged}
+    assert set(flags) - {"score"} == {"jet1_pt", "mu1_phi", "met_pt"}
+    assert "dead" in flags["mu1_phi"]
+    assert (out / "monitor.html").read_text().count("<svg") >= 5  # scores, and what is flagged
+    assert run_command_line([*asked, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["files"][0]["file"] == "good.h5"
+
+
+def test_neither_chunks_nor_workers_show(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, small_run.crossings(9000, seed=10))
+    whole = monitor_files(run, [file], tmp_path / "a")
+    monkeypatch.setattr("naetrigger.pipeline.score_stream.MAX_ROWS", 4096)
+    cut = monitor_files(run, [file], tmp_path / "b", MonitorOptions(workers=2))
+    assert cut == whole
+
+
+def test_another_reference(run: Path, tmp_path: Path) -> None:
+    file = written(tmp_path, broken())
+    report = monitor_files(run, [file], tmp_path / "out", MonitorOptions(reference=file))
+    assert report.passed
+    assert report.reference == "events.h5"
+
+
+def test_a_large_file_with_a_small_shift_passes_until_asked(run: Path, tmp_path: Path) -> None:
+    """MET that is some steps higher in one event of twelve: significant, and small."""
+    reference = written(tmp_path, small_run.crossings(12_000, seed=12), "reference.h5")
+    events = small_run.crossings(12_000, seed=13)
+    values = events.values.copy()
+    values[::12, 0] += 12
+    file = written(tmp_path, replace(events, values=values))
+    lenient = MonitorOptions(reference=reference)
+    report = monitor_files(run, [file], tmp_path / "out", lenient)
+    met = next(drift for drift in report.files[0].inputs if drift.name == "met_pt")
+    assert met.p < 0.01
+    assert met.flags == ()
+    strict = monitor_files(run, [file], tmp_path / "out", replace(lenient, min_effect=0.01))
+    assert not strict.passed
+
+
+def test_a_constant_score_is_flagged_and_nan_refused(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Odd:
+        """Constant beyond the reference's first events."""
+
+        def __init__(self, root: Path, value: Any = 7) -> None:
+            del root
+            self.value = value
+
+        def scores(self, inputs: Any) -> Any:
+            if inputs.shape[0] == 77:
+                return np.full(77, self.value)
+            return np.abs(inputs).sum(axis=1) % 1000
+
+    kind = engines.ENGINES["network"]
+    monkeypatch.setitem(engines.ENGINES, "network", replace(kind, load=Odd))
+    file = written(tmp_path, small_run.crossings(77, seed=10))
+    report = monitor_files(run, [file], tmp_path / "out")
+    assert "constant" in report.files[0].score.flags
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"alpha": 1.0}, "--alpha: must be between 0 and 1"),
+        ({"min_effect": -1.0}, "--min-effect: must not be negative"),
+        ({"process": "ttbar"}, "--process ttbar: not in .*has zero_bias"),
+        ({"engine": "hls"}, "is missing, which engine 'hls' reads"),
+        ({"engine": "nothing"}, "no engine 'nothing'"),
+    ],
+)
+def test_options_that_cannot_be(
+    run: Path, tmp_path: Path, options: dict[str, Any], match: str
+) -> None:
+    file = written(tmp_path, small_run.crossings(100, seed=10))
+    with pytest.raises(InputError, match=match):
+        monitor_files(run, [file], tmp_path / "out", MonitorOptions(**options))
+
+
+def test_files_that_cannot_be_watched(run: Path, tmp_path: Path) -> None:
+    def refused(match: str, *paths: Path) -> None:
+        with pytest.raises(InputError, match=match):
+            monitor_files(run, paths, tmp_path / "out")
+        assert not (tmp_path / "out" / "monitor.json").exists()
+
+    events = small_run.crossings(100, seed=10)
+    refused("no files")
+    refused("no such file", tmp_path / "nothing.h5")
+    one = written(tmp_path, small_run.crossings(1, seed=10), "one.h5")
+    refused("one.h5: 1 events .* needs at least 50", one)
+    (tmp_path / "empty.csv").write_text(",".join(events.columns) + "\n")
+    refused("no events|no rows|empty", tmp_path / "empty.csv")
+    names = tuple(name.replace("met", "ecal") for name in events.columns)
+    other = written(tmp_path, replace(events, columns=names), "other.h5")
+    refused("met_pt", other)
+    physical = written(tmp_path, replace(events, units=("cm",) * 57), "unit.h5")
+    refused("unit", physical)
+
+
+def test_a_signal_alone_is_watched_where_no_background_is(run: Path, tmp_path: Path) -> None:
+    events = replace(small_run.crossings(500, seed=10, process="odd"), role="signal")
+    report = monitor_files(run, [written(tmp_path, events)], tmp_path / "out")
+    assert report.files[0].processes == {"odd": 500}
+
+
+def test_a_run_without_its_test_sample(tmp_path: Path) -> None:
+    root = small_run.make_run(tmp_path / "run")
+    file = written(tmp_path, small_run.crossings(100, seed=10))
+    with pytest.raises(InputError, match=r"test\.h5"):
+        monitor_files(root, [file], tmp_path / "out")

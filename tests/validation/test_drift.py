@@ -1,0 +1,158 @@
+"""Distributions and their tests: false alarms, power, dead and hot inputs, weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.fixed_point import Fixed
+from naetrigger.validation.distributions import Distribution, FloatCounts, IntegerCounts
+from naetrigger.validation.drift import compared, equal_fractions_p, holm, judged
+from naetrigger.validation.monitor_schema import Drift
+
+KIND = Fixed(True, 10, 4)
+
+
+def distribution(values: np.ndarray, weights: np.ndarray | None = None) -> Distribution:
+    counts = IntegerCounts(1, KIND)
+    words = KIND.mantissas(np.clip(values, KIND.min, KIND.max))[:, None]
+    counts.add(words, np.ones(len(values)) if weights is None else weights)
+    return counts.distribution(0)
+
+
+def drift(reference: np.ndarray, found: np.ndarray, is_input: bool = True) -> Drift:
+    one = compared("x", distribution(reference), distribution(found))
+    return judged(one, holm(np.array(one.p_values)).tolist(), 0.01, 0.1, is_input)
+
+
+def test_a_histogram_is_that_of_numpy() -> None:
+    rng = np.random.default_rng(0)
+    words = rng.integers(KIND.min_mantissa, KIND.max_mantissa + 1, (5000, 3))
+    weights = rng.uniform(0.5, 2, 5000)
+    counts = IntegerCounts(3, KIND)
+    for rows in (slice(0, 1), slice(1, 4000), slice(4000, None)):
+        counts.add(words[rows], weights[rows])
+    for column in range(3):
+        found = counts.distribution(column)
+        real = KIND.real(words[:, column])
+        assert found.mean == pytest.approx(np.average(real, weights=weights))
+        assert found.total == pytest.approx(weights.sum())
+        assert found.effective == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+        assert found.n == 5000
+
+
+def test_wide_integers_share_bins() -> None:
+    wide = Fixed(False, 20, 20)
+    counts = IntegerCounts(1, wide, bits=8)
+    counts.add(np.array([[0], [4095], [4096], [2**20 - 1]]), np.ones(4))
+    found = counts.distribution(0)
+    assert len(found.weights) == 256
+    assert found.weights[0] == 2
+    assert found.axis.values[0] == pytest.approx(4095 / 2)
+
+
+def test_distances_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(1)
+    a, b = KIND.quantize(rng.normal(0, 2, 3000)), KIND.quantize(rng.normal(0.3, 2, 2000))
+    one = compared("x", distribution(a), distribution(b))
+    expected = stats.ks_2samp(a, b, method="asymp")
+    assert one.ks == pytest.approx(expected.statistic)
+    assert one.ks_p == pytest.approx(expected.pvalue, rel=0.2)
+    assert one.wasserstein == pytest.approx(stats.wasserstein_distance(a, b) / a.std())
+
+
+def test_p_values_are_uniform_where_nothing_changed() -> None:
+    rng = np.random.default_rng(2)
+    found = []
+    for _ in range(300):
+        a = rng.normal(0, 1, 1500)
+        weights = rng.choice([0.5, 1.0, 3.0], 1200)
+        one = compared("x", distribution(a), distribution(rng.normal(0, 1, 1200), weights))
+        found.append([one.ks_p, one.chi2_p, one.tail_p])
+    p = np.array(found)
+    for column, name in enumerate(("ks", "chi2", "tail")):
+        below = (p[:, column] < 0.1).mean()
+        assert 0.03 < below < 0.16, f"{name}: {below}"  # 0.1 +- 0.017, on coarse bins less
+    assert 0.4 < p[:, 1].mean() < 0.6
+
+
+def test_holm_controls_any_false_alarm_and_keeps_the_order() -> None:
+    p = np.array([0.01, 0.04, 0.03, 0.005])
+    assert holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    rng = np.random.default_rng(3)
+    alarms = [(holm(rng.uniform(size=50)) < 0.05).any() for _ in range(2000)]
+    assert np.mean(alarms) == pytest.approx(0.05, abs=0.016)
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0.0, ()), (0.3, ("drift",)), (0.02, ())])
+def test_a_drift_takes_significance_and_size(shift: float, expected: tuple[str, ...]) -> None:
+    """A shift of 2% of a deviation is significant in 200 000 events, and too small to matter."""
+    rng = np.random.default_rng(4)
+    found = drift(rng.normal(0, 1, 200_000), rng.normal(shift, 1, 200_000))
+    assert found.flags == expected
+    if shift:
+        assert found.p < 1e-3
+        assert found.wasserstein == pytest.approx(shift, rel=0.15)
+
+
+def test_few_events_that_look_different_are_not_flagged() -> None:
+    rng = np.random.default_rng(5)
+    found = drift(rng.normal(0, 1, 5000), rng.normal(0.15, 1, 60))
+    assert found.wasserstein > 0.1
+    assert found.flags == ()
+
+
+def test_a_change_of_width_alone_is_a_drift() -> None:
+    rng = np.random.default_rng(6)
+    found = drift(rng.normal(0, 1, 20_000), rng.normal(0, 1.4, 20_000))
+    assert "drift" in found.flags
+    assert found.found.deviation / found.reference.deviation == pytest.approx(1.4, rel=0.05)
+
+
+def sparse(rng: np.random.Generator, occupancy: float, n: int = 5000) -> np.ndarray:
+    """Mostly zero, as a calorimeter cell."""
+    return np.where(rng.random(n) < occupancy, rng.exponential(1, n) + 0.1, 0.0)
+
+
+def test_dead_and_hot_inputs() -> None:
+    rng = np.random.default_rng(7)
+    reference = sparse(rng, 0.1)
+    assert drift(reference, np.zeros(5000)).flags[0] == "dead"
+    assert drift(reference, np.full(5000, 2.5)).flags[0] == "dead"  # stuck
+    assert drift(reference, sparse(rng, 0.01)).flags == ("dead", "drift")
+    assert "hot" in drift(reference, sparse(rng, 0.7)).flags
+    assert drift(reference, sparse(rng, 0.1)).flags == ()
+    noisy = np.where(rng.random(5000) < 0.08, 15.0, rng.normal(0, 1, 5000))
+    assert "hot" in drift(rng.normal(0, 1, 5000), noisy).flags
+    assert drift(np.zeros(500), np.zeros(500)).flags == ()
+    assert "hot" in drift(np.zeros(5000), sparse(rng, 0.5)).flags
+
+
+def test_a_constant_score_is_flagged() -> None:
+    rng = np.random.default_rng(8)
+    assert "constant" in drift(rng.normal(0, 1, 500), np.ones(500), is_input=False).flags
+
+
+def test_equal_fractions() -> None:
+    assert equal_fractions_p((0.1, 500.0), (0.1, 500.0)) == 1.0
+    expected = stats.fisher_exact([[50, 450], [80, 420]])[1]
+    assert equal_fractions_p((0.1, 500.0), (0.16, 500.0)) == pytest.approx(expected)
+    z = (0.12 - 0.1) / np.sqrt(0.11 * 0.89 * 2 / 5000)
+    assert equal_fractions_p((0.1, 5000.0), (0.12, 5000.0)) == pytest.approx(2 * stats.norm.sf(z))
+    assert equal_fractions_p((0.0, 5000.0), (0.0, 5000.0)) == 1.0
+
+
+def test_scores_of_floats_and_nan() -> None:
+    rng = np.random.default_rng(9)
+    scores = rng.exponential(1, 4000)
+    counts = FloatCounts(scores)
+    counts.add(scores[:1000], np.ones(1000))
+    counts.add(scores[1000:] * 50, np.ones(3000))  # far beyond the bins
+    found = counts.distribution()
+    assert found.total == 4000
+    assert found.weights[-1] > 1500
+    scores[7] = np.nan
+    with pytest.raises(InputError, match="1 scores are NaN, the first in row 4007"):
+        counts.add(scores, np.ones(4000))

@@ -1,0 +1,151 @@
+"""monitor.html: the score and what is flagged, drawn over the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from naetrigger.validation.distributions import Distribution, Floats
+from naetrigger.validation.monitor_document import Sample
+from naetrigger.validation.monitor_schema import Drift, MonitoredFile, MonitorReport
+from naetrigger.validation.plots import COLOURS, DASHES, Style, draw
+from naetrigger.validation.report.figures import ReportFigure
+from naetrigger.validation.report.verdict_page import Cell, Section, VerdictPage, render_verdict
+
+FIGURES = 12  # inputs of a file that are drawn, those that moved most
+POINTS = 50  # bins of a picture
+
+
+def monitor_page(report: MonitorReport, reference: Sample, samples: Sequence[Sample]) -> str:
+    """The HTML page."""
+    flagged = sum(
+        len(file.flagged) + sum(f.flagged for f in file.fractions) for file in report.files
+    )
+    return render_verdict(
+        VerdictPage(
+            title=f"{report.recipe}: monitoring",
+            subtitle=f"{len(report.files)} files against {report.reference}, "
+            f"{report.reference_events:,} events",
+            passed=report.passed,
+            verdict="nothing is flagged" if report.passed else f"{flagged} flags",
+            problems=[line for file in report.files for line in flag_lines(file)],
+            notes=report.notes,
+            sections=[
+                section
+                for file, sample in zip(report.files, samples, strict=True)
+                for section in _sections(file, reference, sample)
+            ],
+            footer=f"monitor.json, version {report.version} · naetrigger {report.naetrigger} · "
+            f"{report.tests} tests, alpha {report.alpha:g}, effects from {report.min_effect:g}",
+        )
+    )
+
+
+def flag_lines(file: MonitoredFile) -> Iterator[str]:
+    """What is flagged in one file, in words, the largest effects first."""
+    for drift in sorted(file.flagged, key=lambda d: -max(d.wasserstein, d.effect)):
+        yield (
+            f"{file.file}: {drift.name}: {', '.join(drift.flags)}; mean {drift.reference.mean:.4g} "
+            f"is {drift.found.mean:.4g}, Wasserstein {drift.wasserstein:.3g} standard deviations, "
+            f"p {drift.p:.2g}"
+        )
+    for kept in file.fractions:
+        if kept.flagged:
+            yield (
+                f"{file.file}: {kept.point} keeps {kept.found:.4g} of the events, "
+                f"{kept.reference:.4g} of the reference, p {kept.p:.2g}"
+            )
+
+
+COLUMNS = (
+    "quantity", "flags", "mean before", "mean now", "deviation before", "deviation now", "KS",
+    "Wasserstein / σ", "chi2", "degrees", "effect w", "p corrected",
+)  # fmt: skip
+
+
+def table_row(drift: Drift) -> list[Cell]:
+    """A quantity in the columns of COLUMNS."""
+    return [
+        drift.name,
+        ", ".join(drift.flags),
+        drift.reference.mean,
+        drift.found.mean,
+        drift.reference.deviation,
+        drift.found.deviation,
+        drift.ks,
+        drift.wasserstein,
+        drift.chi2,
+        drift.degrees,
+        drift.effect,
+        drift.p,
+    ]
+
+
+def _sections(file: MonitoredFile, reference: Sample, sample: Sample) -> Iterator[Section]:
+    drifts = [file.score, *sorted(file.inputs, key=_strength)]
+    yield Section(
+        file.file,
+        COLUMNS,
+        [table_row(drift) for drift in drifts],
+        failed=[i for i, drift in enumerate(drifts) if drift.flags],
+        figures=[*_figures(file, reference, sample)],
+    )
+    if file.fractions:
+        yield Section(
+            f"{file.file}: fractions above thresholds",
+            ["point", "threshold", "reference", "now", "p corrected"],
+            [[f.point, f.threshold, f.reference, f.found, f.p] for f in file.fractions],
+            failed=[i for i, fraction in enumerate(file.fractions) if fraction.flagged],
+        )
+
+
+def _strength(drift: Drift) -> tuple[bool, float]:
+    return not drift.flags, -max(drift.wasserstein, drift.effect)
+
+
+def _figures(file: MonitoredFile, reference: Sample, sample: Sample) -> Iterator[ReportFigure]:
+    def figure(name: str, before: Distribution, now: Distribution) -> ReportFigure:
+        identity = f"{_word(file.file)}-{_word(name)}"
+        svg = draw(identity, Style(label=""), _painter(name, before, now), height=2.6, width=4.2)
+        return ReportFigure(identity, "monitor", f"{name}: reference and {file.file}.", svg)
+
+    yield figure("score", reference.score, sample.score)
+    shown = [drift for drift in sorted(file.inputs, key=_strength) if drift.flags][:FIGURES]
+    inputs: tuple[Mapping[str, Distribution], ...] = (reference.inputs, sample.inputs)
+    for drift in shown:
+        yield figure(drift.name, *(each[drift.name] for each in inputs))
+
+
+def _painter(name: str, before: Distribution, now: Distribution) -> Callable[[Figure], None]:
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        figure.subplots_adjust(bottom=0.2)
+        edges = _edges(before, now)
+        for i, (label, each) in enumerate((("reference", before), ("now", now))):
+            heights = np.histogram(each.axis.values, edges, weights=each.fractions)[0]
+            axes.stairs(
+                heights, edges, color=COLOURS[i], linestyle=DASHES[i], label=label, linewidth=1.6
+            )
+        axes.set_yscale("log")
+        axes.set_xlabel(name)
+        axes.set_ylabel("fraction")
+        axes.legend(loc="best")
+
+    return paint
+
+
+def _edges(before: Distribution, now: Distribution) -> Floats:
+    """POINTS bins over all but the last thousandth of both, whole bins of the axis each."""
+    values = before.axis.values
+    used = np.flatnonzero((before.weights + now.weights) > 0)
+    low, high = float(values[used[0]]), float(values[used[-1]])
+    step = float(values[1] - values[0]) if len(values) > 1 else 1.0
+    wide = max(np.ceil((high - low + step) / step / POINTS), 1.0) * step
+    return np.arange(low - step / 2, high + wide, wide)
+
+
+def _word(text: str) -> str:
+    """Letters, digits and hyphens alone, as an id in a page needs them."""
+    return "".join(c if c.isalnum() else "-" for c in text)
