@@ -16,23 +16,21 @@ if TYPE_CHECKING:
 
 
 def working_thresholds(root: Path) -> tuple[list[WorkingThreshold], list[str]]:
-    """Working points of a run, and notes on those that are missing.
+    """Working points of a run, and notes on those that are missing or may be out of date.
 
-    Those of a report or of rates that were made of another export are left out.
+    Rates that were made of another export are left out.
     """
     from naetrigger.validation.compare_schema import WorkingThreshold
 
-    points: list[WorkingThreshold] = []
-    notes = []
-    if validation_belongs(root):
-        points += _of_report(root / "validation" / "report.json")
-        rates, stale = _of_rates(root)
-        points += rates
-        notes += stale
-    else:
+    points = _of_report(root / "validation" / "report.json")
+    rates, notes = _of_rates(root)
+    points += rates
+    if not points:
+        notes.append("the run has no working points; they come with: naetrigger run")
+    elif not validation_belongs(root):
         notes.append(
-            "the run's validation is missing or of another export, so its working points are left "
-            "out; finish it with: naetrigger run"
+            "the working points are those of a validation of other settings, of an older program "
+            "or of another export; naetrigger run brings them up to date"
         )
     for bit in (read_decision(root / "export") or {}).get("bits", []):
         points.append(WorkingThreshold(name=f"bit {bit['bit']}", student=bit["threshold_hw"]))
@@ -42,6 +40,8 @@ def working_thresholds(root: Path) -> tuple[list[WorkingThreshold], list[str]]:
 def _of_report(path: Path) -> list[WorkingThreshold]:
     from naetrigger.validation.compare_schema import WorkingThreshold
 
+    if not path.exists():
+        return []
     found: dict[float, dict[str, Any]] = {}
     for point in _read(path).get("working_points", []):
         model = point.get("model", "student")
