@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from naetrigger.validation.compare_schema import CompareReport, PairComparison, Parting
 from naetrigger.validation.plots import COLOURS, Style, draw
-from naetrigger.validation.report.figures import ReportFigure
+from naetrigger.validation.report.report_figure import ReportFigure
 from naetrigger.validation.report.verdict_page import Section, VerdictPage, render_verdict
 
 FIGURES = 6  # pairs whose differences are drawn, the worst

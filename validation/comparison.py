@@ -172,16 +172,21 @@ def _leading(comparison: Comparison, singles: Mapping[str, ModelScores]) -> list
 
 @dataclass(frozen=True)
 class AucTable:
-    """AUCs of all models and engines, and the differences that matter."""
+    """AUCs of all models and engines, and the differences that matter.
+
+    replicas : (model, signal) -> AUC of every resample, of the model's first engine
+    """
 
     values: tuple[Auc, ...]
     differences: tuple[AucDifference, ...]
+    replicas: Mapping[tuple[str, str], Floats]
 
 
 def auc_table(comparison: Comparison, progress: Progress) -> AucTable:
     """AUC of every model and engine on every signal, with bootstrap errors."""
     values: list[Auc] = []
     differences: list[AucDifference] = []
+    everything: dict[tuple[str, str], Floats] = {}
     progress.start("AUC", len(comparison.signals) * len(comparison.models))
     for index, signal in enumerate(comparison.signals):
         counts = (comparison.background_counts, comparison.signal_counts(index))
@@ -194,7 +199,8 @@ def auc_table(comparison: Comparison, progress: Progress) -> AucTable:
         entries = _with_best_input(entries)
         values += entries
         differences += _differences(signal.name, entries, replicas)
-    return AucTable(tuple(values), tuple(differences))
+        everything |= {(model, signal.name): found for model, found in replicas.items()}
+    return AucTable(tuple(values), tuple(differences), everything)
 
 
 def _aucs_of_model(

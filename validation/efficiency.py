@@ -50,6 +50,10 @@ class Scored:
                 f"{int(np.flatnonzero(np.isnan(self.scores))[0])}"
             )
 
+    def select(self, rows: npt.NDArray[np.bool_]) -> Scored:
+        """The rows of a mask."""
+        return Scored(self.scores[rows], self.weights[rows], self.event_ids[rows])
+
 
 def scored(
     scores: npt.ArrayLike,

@@ -34,6 +34,13 @@ class ValidationSettings(Settings):
 
     background_efficiencies: tuple[Efficiency, ...] = (0.1, 0.01, 0.001)
     """Working points: fractions of the test background that may fire."""
+    low_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Background efficiency below which signal efficiencies are averaged (report.md, Low rates)."""
+    signal_efficiencies: tuple[Efficiency, ...] = (0.1, 0.3, 0.5)
+    """Signal efficiencies at which the rejection of background is given."""
+    turn_on: tuple[str, ...] = ()
+    """Columns in whose bins efficiencies are given. None named: those of jet_pt, jet1_pt, ht,
+    met_pt and met that the events have."""
     bootstrap_replicas: int = Field(200, ge=20, le=100_000)
     """Resamples of whole events; 200 give an error good to 5%."""
     pca_components: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.95

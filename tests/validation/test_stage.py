@@ -397,7 +397,7 @@ def test_every_figure_is_there(page):
     captions = {i.removeprefix("caption-") for i in parser.ids if i.startswith("caption-")}
     assert captions == {
         "auc", "agreement", "roc-svj", "roc-leptoquark", "scores-teacher-0", "scores-student-0",
-        "profile", "resources", "curves",
+        "profile", "resources", "curves", "selection", "turn-on-jet-pt-0",
     }  # fmt: skip
     assert parser.tags.count("svg") == len(captions)
 

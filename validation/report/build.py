@@ -23,6 +23,7 @@ from naetrigger.validation.comparison import (
 )
 from naetrigger.validation.ensemble import judge_ensemble
 from naetrigger.validation.inputs import STUDENT, TEACHER, ValidationInputs
+from naetrigger.validation.low_rate import independence, low_rate_table
 from naetrigger.validation.report.schema import (
     AucDifference,
     Check,
@@ -34,6 +35,7 @@ from naetrigger.validation.report.schema import (
     WorkingPoint,
 )
 from naetrigger.validation.reweighting import effective_number
+from naetrigger.validation.selection import most_anomalous, selections, turn_ons
 from naetrigger.validation.settings import Limits
 
 UNCOVERED = 0.01  # of a signal beyond the background's range: more is worth a note
@@ -45,6 +47,7 @@ def build_report(comparison: Comparison, progress: Progress | None = None) -> Re
     inputs, limits = comparison.inputs, comparison.settings.limits
     listener = progress or Silent()
     aucs = auc_table(comparison, listener)
+    low = low_rate_table(comparison, listener)
     agreement = (*inputs.agreement, *_agreement(comparison))
     saturation = tuple(_saturation(comparison))
     points = tuple(working_points(comparison))
@@ -62,9 +65,14 @@ def build_report(comparison: Comparison, progress: Progress | None = None) -> Re
         agreement=agreement,
         auc=aucs.values,
         auc_differences=aucs.differences,
+        low_rate=low.entries,
+        independence=tuple(independence(comparison, aucs, low)) if comparison.signals else (),
         inputs_left_out=comparison.inputs_left_out,
         working_points=points,
         decision=tuple(decision_bits(comparison)),
+        selection=tuple(selections(comparison, points)),
+        most_anomalous=tuple(most_anomalous(comparison)),
+        turn_on=tuple(turn_ons(comparison, points)),
         ensemble=judge_ensemble(comparison, listener),
         firmware=tuple(inputs.firmware),
         board=board_summary(inputs.board) if inputs.board else None,

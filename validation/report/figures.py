@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,20 +15,12 @@ from naetrigger.validation.inputs import STUDENT, TEACHER
 from naetrigger.validation.mean_images import grid_of, mean_images, mean_images_figure
 from naetrigger.validation.plots import Style
 from naetrigger.validation.populations import Population
+from naetrigger.validation.report.report_figure import ReportFigure, slug
 from naetrigger.validation.report.schema import Auc, Report
+from naetrigger.validation.report.selection_figures import selection_figures
 from naetrigger.validation.reweighting import effective_number
 
 LINES_A_FIGURE = 4  # more signals than line styles one can tell apart go into a second figure
-
-
-@dataclass(frozen=True)
-class ReportFigure:
-    """One figure: a name for its ids, the section it stands in, a caption, the SVG element."""
-
-    name: str
-    section: str
-    caption: str
-    svg: str
 
 
 def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFigure]:
@@ -42,6 +32,7 @@ def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFig
     yield from _input_figures(comparison, style)
     yield from _roc_figures(comparison, style)
     yield from _score_figures(comparison, style)
+    yield from selection_figures(report, comparison, style)
     yield from _firmware_figures(report, style)
     yield from _training_figures(comparison, style)
 
@@ -133,7 +124,7 @@ def _roc_figures(comparison: Comparison, style: Style) -> Iterator[ReportFigure]
         weights = next(iter(pairs.values()))[0].weights
         few = comparison.settings.min_events_above / effective_number(weights)
         how = f", reweighted in {comparison.inputs.reweight}"
-        name = _slug("roc", signal.name)
+        name = slug("roc", signal.name)
         yield ReportFigure(
             name,
             "roc",
@@ -215,7 +206,3 @@ def _label(comparison: Comparison) -> str:
         return given
     simulated = all(e.attributes.get("generator") for e in comparison.inputs.events)
     return "naetrigger simulation" if simulated else "naetrigger"
-
-
-def _slug(*words: str) -> str:
-    return "-".join(re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") for word in words)

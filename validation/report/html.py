@@ -14,7 +14,8 @@ from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.validation.baselines import SINGLE_INPUT
 from naetrigger.validation.comparison import Comparison
 from naetrigger.validation.inputs import STUDENT, TEACHER
-from naetrigger.validation.report.figures import ReportFigure, auc_by_model, report_figures
+from naetrigger.validation.report.figures import auc_by_model, report_figures
+from naetrigger.validation.report.report_figure import ReportFigure
 from naetrigger.validation.report.schema import (
     Auc,
     AucDifference,
@@ -40,14 +41,17 @@ def render_html(report: Report, comparison: Comparison, progress: Progress | Non
 def render_page(report: Report, figures: Sequence[ReportFigure] = ()) -> str:
     """The page from a report alone, with whatever figures there are."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(text_of),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(number=number, measured=measured, percent=percent, plain=plain)
-    template = text_of(TEMPLATE)
     sections: dict[str, list[ReportFigure]] = {}
     for figure in figures:
         sections.setdefault(figure.section, []).append(figure)
-    return environment.from_string(template).render(
+    return environment.get_template(TEMPLATE).render(
         style=page_style(),
         report=report,
         figures=sections,
@@ -55,6 +59,7 @@ def render_page(report: Report, figures: Sequence[ReportFigure] = ()) -> str:
         check_groups=check_groups(report.checks),
         auc_table=auc_rows(report),
         input_table=input_rows(report),
+        anomalous_columns=anomalous_columns(report),
         points=_by_target(report.working_points),
         has_rates=any(point.rate_khz is not None for point in report.working_points),
     )
@@ -272,6 +277,18 @@ def _signals(entries: Iterable[Auc]) -> list[str]:
 
 def _of_signal(entries: Iterable[Auc], signal: str) -> Auc | None:
     return next((entry for entry in entries if entry.signal == signal), None)
+
+
+def anomalous_columns(report: Report, most: int = 8) -> list[str]:
+    """Columns shown of the most anomalous events: all, or those that the selection changes most."""
+    if not report.most_anomalous:
+        return []
+    names = list(report.most_anomalous[0].values)
+    if len(names) <= 2 * most:
+        return names
+    shifts = report.selection[-1].shifts if report.selection else ()
+    leading = sorted(shifts, key=lambda shift: -shift.divergence)[:most]
+    return [shift.column for shift in leading if shift.column in names]
 
 
 def _by_target(points: Sequence[WorkingPoint]) -> list[tuple[float, list[WorkingPoint]]]:

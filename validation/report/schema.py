@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from naetrigger.validation.report.entry import Entry
+from naetrigger.validation.report.low_rate_schema import Independence, LowRate
+from naetrigger.validation.report.selection_schema import AnomalousEvent, Selection, TurnOn
 
 VERSION = 1
 
 Expectation = Literal["exact", "close", "rank"]
 Source = Literal["estimate", "yosys", "vendor", "nextpnr"]
-
-
-class Entry(BaseModel):
-    """A frozen part of the report; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Check(Entry):
@@ -284,10 +282,15 @@ class Report(Entry):
     agreement: tuple[PairAgreement, ...] = ()
     auc: tuple[Auc, ...] = ()
     auc_differences: tuple[AucDifference, ...] = ()
+    low_rate: tuple[LowRate, ...] = ()
+    independence: tuple[Independence, ...] = ()
     inputs_left_out: int = 0
     """Single inputs without an AUC here: of many, each signal's best and the next best stand."""
     working_points: tuple[WorkingPoint, ...] = ()
     decision: tuple[DecisionBit, ...] = ()
+    selection: tuple[Selection, ...] = ()
+    most_anomalous: tuple[AnomalousEvent, ...] = ()
+    turn_on: tuple[TurnOn, ...] = ()
     ensemble: Ensemble | None = None
     """None: one training alone."""
     firmware: tuple[FirmwareEstimate, ...] = ()
