@@ -100,6 +100,8 @@ def test_a_planted_fault_is_found_and_its_layer_named(
         assert place.worst is not None
         assert place.traced == sum(place.by_layer.values())
         pair = next(p for p in report.pairs if p.b == "student/hls" and p.a == "student/network")
+        assert [flip.point for flip in pair.flips] == ["bit 0", "bit 1"]
+        assert sum(flip.only_a + flip.only_b for flip in pair.flips) > 0
         assert pair.first is not None
         assert (pair.first.row, pair.first.process) == (place.first.row, place.first.process)
         assert "part at layer" in (tmp_path / "verdict" / "compare.html").read_text()

@@ -37,6 +37,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     signal = replace(small_run.crossings(200, seed=9, process="odd"), role="signal")
     write_events(root / "data" / "test.h5", [small_run.crossings(N, seed=8), signal])
     (root / "validation").mkdir()
+    points = [
+        {"model": model, "target": 0.1, "threshold_hw": hw, "threshold_float": 368.75}
+        for model, hw in (("student", 1475), ("teacher", None), ("pca", None))
+    ]
+    report = {"format": "naetrigger-report", "version": 1, "working_points": points}
+    (root / "validation" / "report.json").write_text(json.dumps(report))
+    rate = {"requested_khz": 1, "threshold_hw": 1800}
+    rates = {"run_manifest_sha256": "of another export", "rates": [rate]}
+    (root / "validation" / "rates.json").write_text(json.dumps(rates))
     bits = [{"bit": 0, "threshold_hw": 1475}]
     decision = {"format": "naetrigger-decision", "version": 1, "bits": bits}
     (root / "export" / "decision.json").write_text(json.dumps(decision))
@@ -67,8 +76,10 @@ def test_the_same_crossings_pass(run: Path, tmp_path: Path) -> None:
     report = monitor_files(run, [file], tmp_path / "out")
     assert report.passed
     assert (report.reference, report.reference_events) == ("test.h5", N)  # without its signal
-    assert report.tests == 4 * 58 + 1
-    assert report.files[0].fractions[0].point == "bit 0"
+    assert report.tests == 4 * 58 + 2
+    assert [f.point for f in report.files[0].fractions] == ["background 0.1", "bit 0"]
+    assert "rates.json is of another export" in report.notes[0]
+    assert "working points are those of a validation of other settings" in report.notes[1]
     assert 0 < report.files[0].fractions[0].reference < 1
     saved = (tmp_path / "out" / "monitor.json").read_text()
     assert MonitorReport.model_validate_json(saved) == report
