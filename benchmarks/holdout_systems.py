@@ -178,7 +178,7 @@ LARGE = Protocol(
                 latent_penalty=1e-4,
                 latent_start="shuffled",
                 chain={"steps": 8, **LARGE_CHAIN},
-                latent_chain={"steps": 2, "noise": 0.05, "temperature": 5e-4},
+                latent_chain=None,
             ),
             PAPER_OMI,
             0.955,

@@ -21,7 +21,9 @@ from naetrigger.training.settings import ModelSettings, NaeObjective, TrainingSe
 from .conftest import SMALL_MODEL, SMALL_OBJECTIVES, surface
 from .test_loop import KillAt, Killed, contents
 
-OMI = SMALL_OBJECTIVES["nae-omi"].model_copy(update={"latent_start": "shuffled", "average": 0.8})
+OMI = SMALL_OBJECTIVES["nae-omi"].model_copy(
+    update={"latent_start": "shuffled", "latent_chain": None, "average": 0.8}
+)
 INPUTS = surface(200, 1), surface(60, 2)
 
 

@@ -6,7 +6,8 @@ Park, arXiv:2105.05735; the brake gamma: Dillon et al., arXiv:2206.14225. Negati
   pcd  chains that go on in a replay buffer,
   omi  a latent chain on E(decode(z)), then a chain from decode(z). Latent chains go on in a replay
        buffer, or start afresh each time at latents of the batch whose coordinates are shuffled
-       over its events: each as in the data, none together with the others.
+       over its events: each as in the data, none together with the others. Such starts may also
+       be decoded as they are, without a latent chain.
 No gradient flows through the chains. E+ - E- alone has no lower bound: when E- runs away, the
 negatives no longer follow the model and training stops with TrainingDiverged.
 """
@@ -56,6 +57,7 @@ class Nae(Contrastive[NaeObjective, Autoencoder]):
         if s.negatives == "pcd":
             state.buffers["inputs"] = ReplayBuffer(s.replay, s.chain, model.n_inputs, like)
         elif s.negatives == "omi" and s.latent_start == "replay":
+            assert s.latent_chain is not None
             latent = model.settings.latent
             state.buffers["latents"] = ReplayBuffer(s.replay, s.latent_chain, latent, like)
         return state
@@ -114,15 +116,30 @@ class Nae(Contrastive[NaeObjective, Autoencoder]):
             if store:
                 buffer.push(ends)
             return ends
-        latents = draw(
-            lambda z: model.energy(model.decode(z)),
-            self._latent_starts(model, batch, state, generator),
-            s.latent_chain,
-            generator,
-        )
-        if store and "latents" in state.buffers:
-            state.buffers["latents"].push(latents)
-        return draw(energy, model.decode(latents), s.chain, generator)
+        starts = self._on_manifold(model, batch, state, generator, store, draw)
+        return draw(energy, starts, s.chain, generator)
+
+    def _on_manifold(
+        self,
+        model: Autoencoder,
+        batch: Tensor,
+        state: State,
+        generator: torch.Generator,
+        store: bool,
+        draw: Sampler,
+    ) -> Tensor:
+        s = self.settings
+        latents = self._latent_starts(model, batch, state, generator)
+        if s.latent_chain is not None:
+            latents = draw(
+                lambda z: model.energy(model.decode(z)), latents, s.latent_chain, generator
+            )
+        if s.latent_start == "replay":
+            if store:
+                state.buffers["latents"].push(latents)
+            return model.decode(latents)
+        decoded = model.decode(latents)
+        return decoded.clamp(*s.chain.bounds) if s.chain.boundary == "clip" else decoded
 
     def _latent_starts(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator

@@ -59,19 +59,26 @@ class NaeObjective(ContrastBase):
     latent_penalty: float = Field(1e-3, ge=0, allow_inf_nan=False)
     """Factor of mean |encode(x)|**2 in the loss, which keeps latents inside the latent box."""
 
-    latent_chain: Langevin = Langevin(noise=0.1)
-    """The chain in the latent space (omi), on the energy of decoded points."""
+    latent_chain: Langevin | None = Langevin(noise=0.1)
+    """The chain in the latent space (omi), on the energy of decoded points; none, with shuffled
+    starts: these are decoded as they are."""
 
     latent_start: Literal["replay", "shuffled"] = "replay"
     """Where latent chains start (omi): in the buffer, or at latents of the batch in which each
-    coordinate is shuffled over its events."""
+    coordinate is shuffled over its events; what these decode to is brought into `chain`'s box."""
 
     replay: Replay = Replay()
     """The buffer: of samples (pcd) or of latents (omi)."""
 
     @model_validator(mode="after")
     def _latent_temperature(self) -> Self:
-        require_fixed_temperature(self.latent_chain, "latent_chain", PROPOSES)
+        if self.latent_chain is not None:
+            require_fixed_temperature(self.latent_chain, "latent_chain", PROPOSES)
+        elif self.latent_start == "replay":
+            raise ValueError(
+                "latent_chain: none needs latent_start: shuffled, as latents in a replay buffer "
+                "come from chains"
+            )
         return self
 
     @model_validator(mode="after")

@@ -184,7 +184,36 @@ def test_shuffled_starts_are_latents_of_the_batch() -> None:
     latents = model.encode(batch())
     assert torch.equal(starts[0].sort(dim=0).values, latents.sort(dim=0).values)
     assert not torch.equal(starts[0], latents)
-    torch.testing.assert_close(starts[1], model.decode(starts[0]))
+    torch.testing.assert_close(starts[1], model.decode(starts[0]).clamp(*still.bounds))
+
+
+@pytest.mark.parametrize("boundary", ["clip", "none"])
+def test_without_a_latent_chain_shuffled_latents_are_decoded_into_the_box(boundary: str) -> None:
+    chain = Langevin(bounds=(-0.1, 0.2), boundary=boundary)
+    settings = NaeObjective(chain=chain, latent_chain=None, latent_start="shuffled")
+    model = model_of(SMOOTH)
+    starts: list[Tensor] = []
+
+    def drawn(energy: object, start: Tensor, *rest: object) -> Tensor:
+        starts.append(start)
+        return start
+
+    state = started(settings, model)
+    Nae(settings).negatives(
+        model, batch(), state, torch.Generator().manual_seed(5), store=True, draw=drawn
+    )
+    mixed = shuffled(model.encode(batch()), torch.Generator().manual_seed(5))
+    expected = model.decode(mixed)
+    assert expected.max() > 0.2
+    assert len(starts) == 1
+    torch.testing.assert_close(
+        starts[0], expected.clamp(-0.1, 0.2) if boundary == "clip" else expected
+    )
+
+
+def test_no_latent_chain_without_shuffled_starts_is_refused() -> None:
+    with pytest.raises(ValidationError, match="latent_chain: none needs"):
+        NaeObjective(latent_chain=None)
 
 
 @pytest.mark.parametrize("negatives", ["cd", "pcd"])
