@@ -106,8 +106,9 @@ def _show(report: CompareReport, quiet: bool) -> None:
     if len(report.agree) > 1:
         typer.echo("equal among themselves: " + " | ".join(map(", ".join, report.agree)))
     total = sum(report.events.values())
-    verdict = "passed" if report.passed else "FAILED"
-    typer.echo(f"{verdict}: {len(report.checks)} checks on {total} events of {report.file}")
+    failed = len(report.failed_checks)
+    verdict = f"FAILED: {failed} of" if failed else "passed:"
+    typer.echo(f"{verdict} {len(report.checks)} checks on {total} events of {report.file}")
 
 
 def _pair_rows(report: CompareReport) -> tuple[list[str], list[list[object]]]:

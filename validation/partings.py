@@ -18,18 +18,25 @@ TraceOf = Callable[[str, Integers], Trace]
 """(engine, input mantissas) -> what left its layers; empty for an engine that shows none."""
 
 
-def parting(pair: PairCounts, network: FixedPointNetwork, trace_of: TraceOf) -> Parting:
+def parting(
+    pair: PairCounts,
+    network: FixedPointNetwork,
+    trace_of: TraceOf,
+    equals: Mapping[str, Sequence[str]] | None = None,
+) -> Parting:
     """The layers at which a pair's kept events part.
 
-    An engine without layers is stood for by the network where it gives the network's scores, and
-    else by its score alone.
+    equals : engine -> engines that give its scores on every event
+
+    An engine that shows no layers is stood for by one of its equals that does, by the network
+    where it gives the network's scores, and else by its score alone.
     """
     events = pair.kept
     inputs = np.array([event.inputs for event in events], np.int64)
     scores = np.array([(event.a, event.b) for event in events], np.int64).T
     names = (pair.a, pair.b)
     one, other = traces = [
-        _trace(name, inputs, mine, network, trace_of)
+        _trace([name, *(equals or {}).get(name, ())], inputs, mine, network, trace_of)
         for name, mine in zip(names, scores, strict=True)
     ]
     found = {
@@ -71,13 +78,15 @@ def layer_check(
 
 
 def _trace(
-    engine: str,
+    engines: Sequence[str],
     inputs: Integers,
     scores: Integers,
     network: FixedPointNetwork,
     trace_of: TraceOf,
 ) -> dict[str, npt.NDArray[np.int64]]:
-    layers = dict(trace_of(engine, inputs))
+    """Layers of the first of the engines that shows any; the others are equal to it."""
+    shown = (dict(trace_of(engine, inputs)) for engine in engines)
+    layers = next((trace for trace in shown if trace), {})
     if not layers:
         edges = network.trace(inputs)
         layers = edges if np.array_equal(edges[network.output][:, 0], scores) else {}

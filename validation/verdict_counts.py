@@ -87,10 +87,13 @@ class VerdictCounts:
         """The pairs, and where those part that must be equal."""
         broken = [pair for pair in self._agreement.pairs if not pair.agrees]
         students = [name for name, model in self.models.items() if model == "student"]
+        pairs = tuple(pair.document() for pair in self._agreement.pairs if pair.n)
+        camps = _camps(students, pairs)
+        equals = {name: camp for camp in camps for name in camp}
         return Found(
-            pairs=tuple(pair.document() for pair in self._agreement.pairs if pair.n),
+            pairs=pairs,
             partings=tuple(
-                parting(pair, self._network, trace_of) for pair in broken if pair.is_exact
+                parting(pair, self._network, trace_of, equals) for pair in broken if pair.is_exact
             ),
             layers=tuple(self._layers(students, trace_of)),
             bits=tuple(self._bits.found()),
