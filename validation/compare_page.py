@@ -114,7 +114,8 @@ def _figures(report: CompareReport) -> Iterator[ReportFigure]:
     """Differences of the pairs that should be equal and are not."""
     broken = [pair for pair in report.pairs if pair.expectation == "exact" and pair.beyond]
     broken.sort(key=lambda pair: -pair.beyond)
-    for i, pair in enumerate(broken[:FIGURES]):
+    apart = {(pair.a, pair.events, pair.differences): pair for pair in reversed(broken)}
+    for i, pair in enumerate([*apart.values()][::-1][:FIGURES]):
         name = f"difference-{i}"
         caption = f"{pair.b} − {pair.a} on {pair.events}: {pair.beyond:,} of {pair.n:,} differ."
         yield ReportFigure(name, "pairs", caption, _histogram(name, pair))

@@ -11,7 +11,7 @@ from naetrigger.validation.distributions import Distribution, Floats
 from naetrigger.validation.monitor_document import Sample
 from naetrigger.validation.monitor_schema import Drift, MonitoredFile, MonitorReport
 from naetrigger.validation.plots import COLOURS, DASHES, Style, draw
-from naetrigger.validation.report.figures import ReportFigure
+from naetrigger.validation.report.report_figure import ReportFigure
 from naetrigger.validation.report.verdict_page import Cell, Section, VerdictPage, render_verdict
 
 FIGURES = 12  # inputs of a file that are drawn, those that moved most
@@ -26,7 +26,7 @@ def monitor_page(report: MonitorReport, reference: Sample, samples: Sequence[Sam
     return render_verdict(
         VerdictPage(
             title=f"{report.recipe}: monitoring",
-            subtitle=f"{len(report.files)} files against {report.reference}, "
+            subtitle=f"{', '.join(file.file for file in report.files)} against {report.reference}, "
             f"{report.reference_events:,} events",
             passed=report.passed,
             verdict="nothing is flagged" if report.passed else f"{flagged} flags",
@@ -49,14 +49,18 @@ def flag_lines(file: MonitoredFile) -> Iterator[str]:
         yield (
             f"{file.file}: {drift.name}: {', '.join(drift.flags)}; mean {drift.reference.mean:.4g} "
             f"is {drift.found.mean:.4g}, Wasserstein {drift.wasserstein:.3g} standard deviations, "
-            f"p {drift.p:.2g}"
+            f"{_p(drift.p)}"
         )
     for kept in file.fractions:
         if kept.flagged:
             yield (
                 f"{file.file}: {kept.point} keeps {kept.found:.4g} of the events, "
-                f"{kept.reference:.4g} of the reference, p {kept.p:.2g}"
+                f"{kept.reference:.4g} of the reference, {_p(kept.p)}"
             )
+
+
+def _p(value: float) -> str:
+    return f"p {value:.2g}" if value > 0 else "p below 1e-300"
 
 
 COLUMNS = (
@@ -108,7 +112,14 @@ def _strength(drift: Drift) -> tuple[bool, float]:
 def _figures(file: MonitoredFile, reference: Sample, sample: Sample) -> Iterator[ReportFigure]:
     def figure(name: str, before: Distribution, now: Distribution) -> ReportFigure:
         identity = f"{_word(file.file)}-{_word(name)}"
-        svg = draw(identity, Style(label=""), _painter(name, before, now), height=2.6, width=4.2)
+        svg = draw(
+            identity,
+            Style(label=""),
+            _painter(name, before, now),
+            height=2.8,
+            width=4.2,
+            fitted=True,
+        )
         return ReportFigure(identity, "monitor", f"{name}: reference and {file.file}.", svg)
 
     yield figure("score", reference.score, sample.score)
@@ -121,7 +132,6 @@ def _figures(file: MonitoredFile, reference: Sample, sample: Sample) -> Iterator
 def _painter(name: str, before: Distribution, now: Distribution) -> Callable[[Figure], None]:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        figure.subplots_adjust(bottom=0.2)
         edges = _edges(before, now)
         for i, (label, each) in enumerate((("reference", before), ("now", now))):
             heights = np.histogram(each.axis.values, edges, weights=each.fractions)[0]

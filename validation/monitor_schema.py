@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from naetrigger.validation.report.schema import Entry
+from naetrigger.validation.report.entry import Entry
 
 Flag = Literal["drift", "dead", "hot", "constant"]
 
