@@ -8,12 +8,13 @@ INSTALL := $(BIN)/python .ci/install.py
 # One thread a test worker: two workers share what is often two cores.
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 
-.PHONY: help demo test coverage lint bench clean dev
+.PHONY: help demo test coverage browser-check lint bench clean dev
 
 help:
 	@echo "make demo   the quickstart: trains, exports and validates into runs/demo"
 	@echo "make test   lint, types and all tests"
 	@echo "make coverage   all tests, and the lines that they reach"
+	@echo "make browser-check   the report in a real browser (Chromium), screenshots into runs/browser"
 	@echo "make lint   import rules, ruff, mypy"
 	@echo "make bench  seeds and bit widths of jets-wnae, an hour or so, into runs/bench"
 	@echo "make dev    the development environment alone"
@@ -29,6 +30,10 @@ coverage: .venv/.installed-dev
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal --cov=naetrigger \
 		--cov-report=term:skip-covered --cov-fail-under=85
 
+browser-check: .venv/.installed-dev
+	$(INSTALL) -e '.[dev,generate,readers,browser]'
+	$(TEST_ENV) $(BIN)/python -m pytest -m browser tests/browser
+
 lint: .venv/.installed-dev
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/ruff check .
@@ -42,7 +47,7 @@ bench: .venv/.installed-dev
 dev: .venv/.installed-dev
 
 clean:
-	rm -rf runs/demo runs/bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf runs/demo runs/bench runs/browser dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf .import_linter_cache .coverage .coverage.* htmlcov
 
 .venv/bin/python:
