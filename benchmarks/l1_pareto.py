@@ -16,12 +16,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from naetrigger.firmware_configs.board import Board, load_board
 from naetrigger.pipeline.recipe import Recipe, load_recipe
 from naetrigger.pipeline.search import SEARCH, search
 from naetrigger.pipeline.search_front import write_front
 
 RECIPE = "l1-objects"
-ALLOWED_LOSS = 0.01  # of AUC on every signal
+ALLOWED_LOSSES = (0.01, 0.001)  # of AUC on every signal
 LIMIT = 15_000  # LUTs of the acceptance
 PUBLIC = (17_700, 16)  # LUTs and cycles of the public 2025 production network, by this estimate
 SEARCHES = {
@@ -55,7 +56,7 @@ def main() -> None:
     options = f"--trials {arguments.trials} --epochs {arguments.epochs}"
     if arguments.searches != list(SEARCHES):
         options += f" --searches {' '.join(arguments.searches)}"
-    text = page(front(rows), options)
+    text = page(front(rows), options, load_board(recipe.firmware.board))
     arguments.page.write_text(text, encoding="utf-8")
     print(arguments.page)
 
@@ -91,18 +92,19 @@ def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(kept, key=key)
 
 
-def page(rows: list[dict[str, Any]], options: str) -> str:
+def page(rows: list[dict[str, Any]], options: str, board: Board) -> str:
     """The benchmark's page."""
-    within = [row for row in rows if worst(row) >= -ALLOWED_LOSS]
+    limit = board.budget.lut
+    bound = f", within its budget of {limit.value:.0f} LUTs" if limit else ""
     lines = [
         "# l1-objects: LUTs against fidelity",
         "",
         f"Made by `python benchmarks/l1_pareto.py {options}`: students of one teacher "
-        "([search.md](../search.md)), LUTs and cycles by alkaid's estimate for the recipe's board, "
-        "before any synthesis. *Worst signal* is the largest loss of AUC against the teacher among "
+        f"([search.md](../search.md)), LUTs and cycles by alkaid's estimate for {board.name}"
+        f"{bound}, before any synthesis. *Worst signal* is the largest loss of AUC against the teacher among "
         "the signals; it chose nothing.",
         "",
-        *verdict(within),
+        *verdict(rows),
         "",
         "| LUT | cycles | rank shift | worst signal | mode | choice |",
         "|---|---|---|---|---|---|",
@@ -122,17 +124,25 @@ def worst(row: dict[str, Any]) -> float:
     return min(row["auc_less_teacher"].values())
 
 
-def verdict(within: list[dict[str, Any]]) -> list[str]:
-    """What the acceptance asks for."""
-    if not within:
-        return [f"No student is within {ALLOWED_LOSS} AUC of the teacher on every signal."]
-    least = min(within, key=lambda row: row["figures"]["lut"])["figures"]
+def verdict(rows: list[dict[str, Any]]) -> list[str]:
+    """The smallest students that lose so much, and what the public network needs."""
+    lines = [smallest(rows, loss) for loss in ALLOWED_LOSSES]
     return [
-        f"The smallest student within {ALLOWED_LOSS} AUC of the teacher on every signal needs "
-        f"{least['lut']} LUTs and {least['cycles']} cycles ({least['lut'] / LIMIT:.0%} of "
-        f"{LIMIT}). The public 2025 production network needs {PUBLIC[0]} LUTs and {PUBLIC[1]} "
-        "cycles by the same estimate."
+        *lines,
+        f"The public 2025 production network needs {PUBLIC[0]} LUTs and {PUBLIC[1]} cycles by the "
+        "same estimate.",
     ]
+
+
+def smallest(rows: list[dict[str, Any]], loss: float) -> str:
+    within = [row["figures"] for row in rows if worst(row) >= -loss]
+    if not within:
+        return f"No student is within {loss} AUC of the teacher on every signal."
+    least = min(within, key=lambda figures: figures["lut"])
+    return (
+        f"The smallest student within {loss} AUC of the teacher on every signal needs "
+        f"{least['lut']} LUTs and {least['cycles']} cycles, {least['lut'] / LIMIT:.0%} of {LIMIT}."
+    )
 
 
 if __name__ == "__main__":
