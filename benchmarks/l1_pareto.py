@@ -101,8 +101,8 @@ def page(rows: list[dict[str, Any]], options: str, board: Board) -> str:
         "",
         f"Made by `python benchmarks/l1_pareto.py {options}`: students of one teacher "
         f"([search.md](../search.md)), LUTs and cycles by alkaid's estimate for {board.name}"
-        f"{bound}, before any synthesis. *Worst signal* is the largest loss of AUC against the teacher among "
-        "the signals; it chose nothing.",
+        f"{bound}, before any synthesis. *Worst signal* is the largest loss of AUC against the "
+        "teacher among the signals; it chose nothing.",
         "",
         *verdict(rows),
         "",
