@@ -28,6 +28,8 @@ from naetrigger.pipeline.command_options import (
 if TYPE_CHECKING:
     from naetrigger.validation.compare_schema import CompareReport, PairComparison
 
+CHECKS = 8  # failed ones on the terminal; compare.json has all
+
 
 def compare(
     folder: FolderArgument,
@@ -99,10 +101,14 @@ def _show(report: CompareReport, quiet: bool) -> None:
         )
         for note in report.notes:
             typer.echo(f"note: {note}")
+    firsts = {camp[0] for camp in report.agree}
     for place in report.partings:
-        typer.echo(f"differ: {parting_line(place)}")
-    for check in report.failed_checks:
+        if {place.a, place.b} <= firsts:
+            typer.echo(f"differ: {parting_line(place)}")
+    for check in report.failed_checks[:CHECKS]:
         typer.echo(f"failed: {terminal.check_line(check.model_dump())}")
+    if len(report.failed_checks) > CHECKS:
+        typer.echo(f"and {len(report.failed_checks) - CHECKS} more checks that fail")
     if len(report.agree) > 1:
         typer.echo("equal among themselves: " + " | ".join(map(", ".join, report.agree)))
     total = sum(report.events.values())

@@ -91,7 +91,7 @@ def _compared(
 ) -> CompareReport:
     from naetrigger.validation.verdict_counts import VerdictCounts
 
-    names = _chosen(run.root, options.engines)
+    names = _chosen(run.root, options.engines, run.edited)
     network = _network(run.root)
     thresholds, notes = working_thresholds(root)
     limits = run.recipe.validation.limits
@@ -128,9 +128,11 @@ def _compared(
     )
 
 
-def _chosen(root: Path, asked: Sequence[str]) -> list[str]:
+def _chosen(root: Path, asked: Sequence[str], edited: Sequence[str]) -> list[str]:
     """The engines to compare, in the order of the registry."""
     there = engines.available(root)
+    if not asked:
+        _require_none_lost(edited)
     for name in asked:
         engines.require_files(root, engines.engine_named(name))
     unknown = [name for name in asked if name not in engines.ENGINES]
@@ -143,6 +145,17 @@ def _chosen(root: Path, asked: Sequence[str]) -> list[str]:
             f"(of the run: {', '.join(there) or 'none'})"
         )
     return chosen
+
+
+def _require_none_lost(edited: Sequence[str]) -> None:
+    """An engine that lost a file must not be left out in silence."""
+    lost = {line.partition(": ")[0] for line in edited if line.endswith(": is missing")}
+    for name, kind in engines.ENGINES.items():
+        for file in lost & {*kind.files}:
+            raise InputError(
+                f"{file}: is missing, which engine '{name}' reads; put it back, have the run made "
+                "anew with: naetrigger run, or name the engines to compare with --engines"
+            )
 
 
 def _network(root: Path) -> FixedPointNetwork:

@@ -57,7 +57,7 @@ def run_on_disk(root: Path) -> Iterator[RunOnDisk]:
     projects = _projects(lines)
     with tempfile.TemporaryDirectory(prefix="naetrigger-") as view:
         if projects:
-            _link(root, Path(view), projects)
+            _link(root, Path(view), projects, _damaged_libraries(lines))
             for name in projects:
                 _compile(Path(view) / "export" / name, recipe.firmware.compiler)
         yield RunOnDisk(Path(view) if projects else root, recipe, tuple(lines))
@@ -70,8 +70,17 @@ def _projects(lines: list[str]) -> list[str]:
     return sorted(name for name in names if name == "rtl" or name.split("_")[0] == "hls")
 
 
-def _link(root: Path, view: Path, projects: list[str]) -> None:
-    """Make `view` look like the run, the edited projects being copies of their sources."""
+def _damaged_libraries(lines: list[str]) -> list[str]:
+    """Names of compiled libraries that are not as they were written; they are compiled anew."""
+    paths = [Path(line.partition(": ")[0]) for line in lines]
+    return [path.name for path in paths if path.suffix == ".so"]
+
+
+def _link(root: Path, view: Path, projects: list[str], damaged: list[str]) -> None:
+    """Make `view` look like the run, the edited projects being copies.
+
+    What a user compiled of edited sources is among them: its name has the sha256 of these.
+    """
     for path in root.iterdir():
         if path.is_dir() and not path.name.startswith(".") and path.name != "export":
             (view / path.name).symlink_to(path.resolve())
@@ -79,7 +88,7 @@ def _link(root: Path, view: Path, projects: list[str]) -> None:
     for path in (root / "export").iterdir():
         target = view / "export" / path.name
         if path.name in projects:
-            shutil.copytree(path, target, ignore=shutil.ignore_patterns("*.partial"))
+            shutil.copytree(path, target, ignore=shutil.ignore_patterns("*.partial", *damaged))
         else:
             target.symlink_to(path.resolve())
 

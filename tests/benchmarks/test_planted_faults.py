@@ -21,7 +21,7 @@ from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.export.rtl import write_rtl
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.firmware_configs.board import load_board
-from naetrigger.pipeline import engines
+from naetrigger.pipeline import engines, run_on_disk
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.comparing import CompareOptions, compare_run
 from naetrigger.pipeline.model_inputs import BLOCK
@@ -219,6 +219,8 @@ def test_the_command(
     said = capsys.readouterr().out
     assert "edited: export/network/network.npz" in said
     assert "differ: network and rtl" in said
+    assert "equal among themselves: network | rtl" in said
+    assert "FAILED: " in said
 
 
 def test_what_cannot_be_compared_is_refused(run: Path, events: Path, tmp_path: Path) -> None:
@@ -253,6 +255,41 @@ def test_edited_inputs_are_refused(run: Path, events: Path, tmp_path: Path) -> N
         spec.write("# edited\n")
     with pytest.raises(InputError, match=r"input_spec\.yaml: edited"):
         compare_run(broken, events, tmp_path / "out")
+
+
+def test_an_engine_that_lost_a_file_is_not_left_out_in_silence(
+    run: Path, few: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(run, broken)
+    (broken / "export" / "rtl" / "logic.json").unlink()
+    with pytest.raises(InputError, match=r"logic\.json: is missing, which engine 'rtl' reads"):
+        compare_run(broken, few, tmp_path / "out")
+    report = compare_run(broken, few, tmp_path / "out", CompareOptions(engines=("network", "qcdq")))
+    assert report.passed
+    assert report.edited == ("export/rtl/logic.json: is missing",)
+
+
+def test_a_damaged_library_is_compiled_anew_and_a_users_own_is_taken(
+    run: Path, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(run, broken)
+    (library,) = (broken / "export" / "hls").glob("*.so")
+    library.write_bytes(b"torn")
+    own = library.with_name("anomaly_score-0123456789abcdef.so")
+    own.write_bytes(b"compiled by hand")
+    seen: list[set[str]] = []
+
+    def compiled(project: Path, compiler: str) -> None:
+        seen.append({path.name for path in project.glob("*.so")})
+
+    monkeypatch.setattr(run_on_disk, "_compile", compiled)
+    with run_on_disk.run_on_disk(broken) as found:
+        assert found.root != broken
+        assert found.edited[0].startswith(f"export/hls/{library.name}: truncated")
+    assert seen == [{own.name}]
+    assert library.read_bytes() == b"torn"  # the run folder stays as it is
 
 
 def test_a_project_that_does_not_compile_any_more(run: Path, events: Path, tmp_path: Path) -> None:
