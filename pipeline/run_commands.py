@@ -156,11 +156,23 @@ def read_report(root: Path) -> Any:
         raise InputError(f"{path}: not a report of this program's version ({error})") from error
 
 
-def report(folder: FolderArgument, as_json: JsonOption = False, debug: DebugOption = False) -> int:
+def report(
+    folder: FolderArgument,
+    pdf: Annotated[
+        Path | None,
+        typer.Option("--pdf", help="Print it into this file too, by an installed Chromium."),
+    ] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
     """Print where a run's report is; --json prints the report itself."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
-    found = read_report(folder)
-    typer.echo(found.model_dump_json() if as_json else str(folder / "validation" / "report.html"))
+    found, page = read_report(folder), folder / "validation" / "report.html"
+    if pdf is not None:
+        from naetrigger.pipeline.report_pdf import print_report
+
+        print_report(page, pdf)
+    typer.echo(found.model_dump_json() if as_json else str(pdf or page))
     return PASSED if found.passed else FAILED
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from naetrigger.pipeline.report_pdf import find_browser, print_report
 from naetrigger.validation.settings import ValidationSettings
 from naetrigger.validation.stage import validate
 from tests.validation.conftest import make_inputs, write_curves
 
 pytestmark = pytest.mark.browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDTHS = (1280, 400)
 SCREENSHOTS = Path("runs/browser")
 SMALLEST_TEXT = 11  # pixels
@@ -44,10 +43,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert program, f"no browser on PATH ({', '.join(BROWSERS)}); Debian: apt install chromium"
     with sync_playwright() as player:
-        started = player.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        started = player.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         yield started
         started.close()
 
@@ -107,3 +104,8 @@ def test_every_link_of_the_page_leads_somewhere(opened: Opened) -> None:
             .filter(h => !h.startsWith('#') || !document.getElementById(h.slice(1)))"""
     )
     assert dead == []
+
+
+def test_the_report_is_printed(report: Path, tmp_path: Path) -> None:
+    print_report(report, tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").stat().st_size > 100_000
