@@ -14,7 +14,7 @@ from naetrigger.validation.plots import COLOURS, DASHES, Style, draw
 from naetrigger.validation.report.report_figure import ReportFigure
 from naetrigger.validation.report.verdict_page import Cell, Section, VerdictPage, render_verdict
 
-FIGURES = 12  # inputs of a file that are drawn, those that moved most
+FIGURES = 8  # inputs of a file that are drawn, those that moved most
 POINTS = 50  # bins of a picture
 
 
@@ -132,6 +132,7 @@ def _figures(file: MonitoredFile, reference: Sample, sample: Sample) -> Iterator
 def _painter(name: str, before: Distribution, now: Distribution) -> Callable[[Figure], None]:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
+        figure.subplots_adjust(left=0.17, bottom=0.19)
         edges = _edges(before, now)
         for i, (label, each) in enumerate((("reference", before), ("now", now))):
             heights = np.histogram(each.axis.values, edges, weights=each.fractions)[0]
