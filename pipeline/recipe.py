@@ -178,11 +178,6 @@ def parse_recipe(
         ) from error
 
 
-def recipe_schema() -> dict[str, Any]:
-    """The JSON schema of a recipe, for editors that complete and check YAML."""
-    return Recipe.model_json_schema()
-
-
 def _make_room(
     document: dict[str, Any], overrides: Sequence[str], notify: Callable[[str], None]
 ) -> None:

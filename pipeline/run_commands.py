@@ -27,6 +27,7 @@ from naetrigger.pipeline.command_options import (
     SetOption,
     resumable,
 )
+from naetrigger.pipeline.schemas import Document, schema_of
 from naetrigger.training.launch import rank_and_size
 
 
@@ -200,17 +201,19 @@ def show(folder: FolderArgument, as_json: JsonOption = False, debug: DebugOption
 
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    of: Annotated[Document, typer.Option("--of", help="Of `schema`: which document's.")] = (
+        Document.recipe
+    ),
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List what is shipped or registered; `schema` prints the recipe's JSON schema."""
+    """List what is shipped or registered; `schema` prints a JSON schema, by itself the recipe's."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
     from naetrigger.pipeline import terminal
     from naetrigger.pipeline.listings import LISTINGS
-    from naetrigger.pipeline.recipe import recipe_schema
 
     if kind is Kind.schema:
-        typer.echo(json.dumps(recipe_schema(), indent=1))
+        typer.echo(json.dumps(schema_of(of), indent=1))
         return
     rows = LISTINGS[kind.value]()
     if as_json:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -201,10 +200,3 @@ class CompareReport(Entry):
 def compare_to_json(report: CompareReport) -> str:
     """The text of compare.json: indented, ending in a newline, the same for the same report."""
     return report.model_dump_json(indent=1) + "\n"
-
-
-def compare_json_schema() -> str:
-    """JSON schema of compare.json."""
-    schema: dict[str, Any] = CompareReport.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return json.dumps(schema, indent=2) + "\n"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal
+from typing import Literal
 
 from naetrigger.validation.report.entry import Entry
 
@@ -107,10 +106,3 @@ class MonitorReport(Entry):
 def monitor_to_json(report: MonitorReport) -> str:
     """The text of monitor.json: indented, ending in a newline, the same for the same report."""
     return report.model_dump_json(indent=1) + "\n"
-
-
-def monitor_json_schema() -> str:
-    """JSON schema of monitor.json."""
-    schema: dict[str, Any] = MonitorReport.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return json.dumps(schema, indent=2) + "\n"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from naetrigger.contracts.errors import InputError, RecipeError
 from naetrigger.firmware_configs.shipped import parse_yaml, shipped_names
-from naetrigger.pipeline.recipe import Recipe, load_recipe, parse_recipe, recipe_schema
+from naetrigger.pipeline.recipe import Recipe, load_recipe, parse_recipe
+from naetrigger.pipeline.schemas import Document, schema_of
 
 
 def recipe_file(folder: Path, text: str) -> str:
@@ -191,10 +194,19 @@ def test_objective_without_name_is_the_default_one() -> None:
 
 
 def test_schema_knows_every_section() -> None:
-    schema = recipe_schema()
+    schema = schema_of(Document.recipe)
     assert set(schema["properties"]) == set(Recipe.model_fields)
     assert all("description" in field for field in schema["properties"].values())
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("document", Document)
+def test_every_document_has_a_schema_without_loose_ends(document: Document) -> None:
+    schema = schema_of(document)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    named = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(schema)))
+    assert named <= set(schema.get("$defs", {}))
+    assert schema["properties"]
 
 
 def test_recipe_text_is_read_as_data() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -313,10 +312,3 @@ def report_to_json(report: Report) -> str:
 def report_from_json(text: str | bytes) -> Report:
     """Read report.json; pydantic.ValidationError names what does not fit."""
     return Report.model_validate_json(text)
-
-
-def report_json_schema() -> str:
-    """JSON schema of report.json."""
-    schema: dict[str, Any] = Report.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return json.dumps(schema, indent=2) + "\n"
