@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from jet_figure import draw
-from jet_measures import SIGNAL_EFFICIENCIES, measures, scored
+from jet_measures import SIGNAL_EFFICIENCIES, measures
 from jet_systems import SYSTEMS, Images, Preparation, System, settings_of
 from markdown_table import counted, over_seeds, table
 from naetrigger.contracts.errors import TrainingDiverged
@@ -31,6 +31,7 @@ from naetrigger.training.loop import train
 from naetrigger.training.teacher import load_teacher
 from naetrigger.validation.agreement import spearman
 from naetrigger.validation.baselines import fit_mahalanobis, fit_pca
+from naetrigger.validation.efficiency import scored
 
 DIRECTIONS = {"tops in QCD": ("qcd", "top"), "QCD in tops": ("top", "qcd")}
 FRACTIONS = (0.6, 0.1, 0.3)

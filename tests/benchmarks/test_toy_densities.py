@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from naetrigger.validation.efficiency import scored
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -53,21 +55,13 @@ def test_divergence_of_two_gaussians_is_known(toys):
 def test_measures_of_a_coin_and_of_a_perfect_tagger(jets):
     rng = np.random.default_rng(2)
     coin = jets.measures(
-        jets.scored(rng.uniform(size=20_000)), jets.scored(rng.uniform(size=20_000)), replicas=20
+        scored(rng.uniform(size=20_000)), scored(rng.uniform(size=20_000)), replicas=20
     )
     assert coin.auc == pytest.approx(0.5, abs=4 * coin.error)
     assert coin.rejection == pytest.approx((10, 10 / 3, 2), rel=0.1)
     assert coin.significance == pytest.approx(1, abs=0.3)  # the noise of the smallest e_B kept
     assert coin.low_rate == pytest.approx(jets.LOW / 2, rel=0.1)
-    perfect = jets.measures(jets.scored(np.zeros(500)), jets.scored(np.ones(500)), replicas=2)
+    perfect = jets.measures(scored(np.zeros(500)), scored(np.ones(500)), replicas=2)
     assert perfect.rejection == (500, 500, 500)  # as many as there are to reject
     assert perfect.low_rate == pytest.approx(1)
     assert perfect.significance == pytest.approx(1)  # no cut keeps few background events
-
-
-def test_rejection_of_a_known_curve(jets):
-    background, signal = jets.scored(np.arange(10)), jets.scored(np.array([8.5, 5.5, 5.5, 0.5]))
-    curve = jets.roc(background, signal)
-    assert jets.rejection(curve, 0.25, 10) == 10
-    assert jets.rejection(curve, 0.5, 10) == pytest.approx(10 / 4)
-    assert jets.low_rate_area(curve, 0.1) == pytest.approx(0.125)  # from (0, 0) to (0.1, 0.25) ...

@@ -90,6 +90,13 @@ def test_equal_scores_are_not_split() -> None:
     assert (exact.threshold, exact.value) == (5, 8.0)
 
 
+def test_a_curve_worked_by_hand() -> None:
+    pair = scored(np.arange(10)), scored(np.array([8.5, 5.5, 5.5, 0.5]))
+    assert rejection(*pair, 0.25).value == 10
+    assert rejection(*pair, 0.5).value == pytest.approx(10 / 4)
+    assert area(pair, 0.1) == pytest.approx(0.125)  # from (0, 0) to (0.1, 0.25)
+
+
 def test_a_rejection_without_background_has_a_lower_end_alone() -> None:
     found = rejection(scored(np.zeros(100)), scored(np.ones(50)), 0.5)
     assert found.value is None
