@@ -175,6 +175,7 @@ LARGE = Protocol(
                 learning_rate=1e-4,
                 average=0.998,
                 gamma=2.5,
+                gamma_data=10.0,
                 latent_penalty=1e-4,
                 latent_start="shuffled",
                 chain={"steps": 8, **LARGE_CHAIN},

@@ -1,4 +1,5 @@
-"""The normalized autoencoder: L = E+ - E- + gamma mean(E-^2) + penalty mean |encode(x)|^2.
+"""The normalized autoencoder: L = E+ - E- + gamma mean(E-^2) + penalty mean |encode(x)|^2, and
+gamma_data mean(E+^2) where that is asked for.
 
 E+ and E- are mean energies of the data and of samples ("negatives") of exp(-E/T). Yoon, Noh and
 Park, arXiv:2105.05735; the brake gamma: Dillon et al., arXiv:2206.14225. Negatives by
@@ -70,7 +71,8 @@ class Nae(Contrastive[NaeObjective, Autoencoder]):
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
     ) -> StepResult:
         s = self.settings
-        positive = model.energy(batch).mean()
+        data = model.energy(batch)
+        positive = data.mean()
         loss = positive + s.latent_penalty * model.encode(batch).square().sum(dim=1).mean()
         if state.step < s.pretrain_steps:
             return StepResult(loss, {"positive_energy": positive.item()})
@@ -79,6 +81,8 @@ class Nae(Contrastive[NaeObjective, Autoencoder]):
         negative = energies.mean()
         stop_if_diverged(s, state, negative.item())
         loss = loss - negative + s.gamma * energies.square().mean()
+        if s.gamma_data:
+            loss = loss + s.gamma_data * data.square().mean()
         loss = loss + temperature_term(positive, negative, state.modules)
         metrics = {"positive_energy": positive.item(), "negative_energy": negative.item()}
         return StepResult(loss, metrics)

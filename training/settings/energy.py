@@ -59,6 +59,10 @@ class NaeObjective(ContrastBase):
     latent_penalty: float = Field(1e-3, ge=0, allow_inf_nan=False)
     """Factor of mean |encode(x)|**2 in the loss, which keeps latents inside the latent box."""
 
+    gamma_data: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """gamma_data * mean(E+**2) is added to the loss after pre-training, so that the events that are
+    reconstructed worst weigh most, and the energies of data keep together."""
+
     latent_chain: Langevin | None = Langevin(noise=0.1)
     """The chain in the latent space (omi), on the energy of decoded points; none, with shuffled
     starts: these are decoded as they are."""

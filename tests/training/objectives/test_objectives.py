@@ -222,6 +222,22 @@ def test_a_latent_start_without_latent_chains_is_refused(negatives: str) -> None
         NaeObjective(negatives=negatives, latent_start="shuffled")
 
 
+def test_large_energies_of_data_weigh_more_after_pretraining() -> None:
+    """Of chains that stand still, so that both losses have the same negatives."""
+    still = Langevin(steps=1, noise=0, step_size=1e-12)
+    model = model_of(SMOOTH)
+
+    def loss(step: int, gamma_data: float) -> Tensor:
+        settings = NaeObjective(
+            negatives="cd", chain=still, pretrain_steps=2, gamma_data=gamma_data
+        )
+        return loss_of(settings, model, step)
+
+    squares = model.energy(batch()).square().mean()
+    torch.testing.assert_close(loss(2, 3.0) - loss(2, 0.0), 3 * squares)
+    assert torch.equal(loss(1, 3.0), loss(1, 0.0))
+
+
 @pytest.mark.parametrize("step", [0, 7])
 @pytest.mark.parametrize("negatives", ["cd", "pcd", "omi"])
 def test_nae_gradient_at_fixed_negatives(
