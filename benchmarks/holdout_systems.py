@@ -148,7 +148,7 @@ SMALL = Protocol(
 
 LARGE_NETWORK = {"hidden": [512], "latent": 128}
 PRETRAINED = {"pretrain_steps": 1500, "pretrain_learning_rate": 1e-3, "batch_size": 64}
-LARGE_CHAIN = {"noise": 0.08, "temperature": 8e-5, "bounds": [-1, 1]}
+LARGE_CHAIN = {"noise": 0.08, "temperature": 2e-4, "bounds": [-1, 1]}
 
 
 def _large(steps: int, **objective: Any) -> dict[str, Document]:
@@ -178,7 +178,7 @@ LARGE = Protocol(
                 gamma_data=10.0,
                 latent_penalty=1e-4,
                 latent_start="shuffled",
-                chain={"steps": 8, **LARGE_CHAIN},
+                chain={"steps": 8, **LARGE_CHAIN, "temperature": 8e-5},
                 latent_chain=None,
             ),
             PAPER_OMI,
