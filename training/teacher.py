@@ -63,7 +63,11 @@ def read_description(folder: Path, stem: str = "teacher") -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); train again") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise InputError(f"{path}: not a {FORMAT} file (its 'format' says otherwise)")
+        got = description.get("format") if isinstance(description, dict) else None
+        raise InputError(
+            f"{path}: not a {FORMAT} file (its 'format' is {got!r}); delete the stage's folder of a "
+            "run of an older program, and naetrigger run makes it anew"
+        )
     if description.get("version") != VERSION:
         raise InputError(
             f"{path}: version {description.get('version')}, this program reads {VERSION}"
