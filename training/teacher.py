@@ -65,8 +65,8 @@ def read_description(folder: Path, stem: str = "teacher") -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         got = description.get("format") if isinstance(description, dict) else None
         raise InputError(
-            f"{path}: not a {FORMAT} file (its 'format' is {got!r}); delete the stage's folder of a "
-            "run of an older program, and naetrigger run makes it anew"
+            f"{path}: not a {FORMAT} file (its 'format' is {got!r}); of a run of an older program "
+            "delete the stage's folder, and naetrigger run makes it anew"
         )
     if description.get("version") != VERSION:
         raise InputError(
