@@ -23,7 +23,7 @@ from naetrigger.validation.report.selection_schema import (
     TurnOnBin,
 )
 from naetrigger.validation.reweighting import effective_number
-from naetrigger.validation.shape_shift import divergence, rank_correlation
+from naetrigger.validation.shape_shift import divergence, random_rows, rank_correlation
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,12 +67,13 @@ def selections(comparison: Comparison, points: Sequence[WorkingPoint]) -> Iterat
         scores = comparison.scores_of(model, background)
         selected = scores >= _threshold(point)
         rng = np.random.default_rng([comparison.inputs.seed, len(scores)])
+        random = random_rows(len(scores), int(selected.sum()), rng)
         shifts = []
         for name in shown_columns(comparison):
             values = background_column(comparison, name)
             if values is None or np.ptp(values) == 0:
                 continue
-            found = divergence(values, background.weights, selected, rng)
+            found = divergence(values, background.weights, selected, random)
             shifts.append(
                 ShapeShift(
                     column=name,

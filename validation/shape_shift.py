@@ -7,6 +7,7 @@ a random selection of as many has a divergence too, which is given beside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,28 +52,35 @@ class Divergence:
     deviation: float
 
 
+def random_rows(
+    n: int, size: int, rng: np.random.Generator, selections: int = RANDOM_SELECTIONS
+) -> list[npt.NDArray[np.int64]]:
+    """Random selections of `size` of n rows, without replacement."""
+    return [rng.choice(n, size, replace=False, shuffle=False) for _ in range(selections)]
+
+
 def divergence(
     values: Floats,
     weights: Floats,
     selected: npt.NDArray[np.bool_],
-    rng: np.random.Generator,
-    selections: int = RANDOM_SELECTIONS,
+    random: Sequence[npt.NDArray[np.int64]],
 ) -> Divergence:
-    """Of the selected rows' values from those of all rows, (N,) each; bins as of `bin_edges`."""
+    """Of the selected rows' values from those of all rows, (N,) each; bins as of `bin_edges`.
+
+    random : `random_rows` as many as are selected
+    """
     edges = bin_edges(values)
     bins, size = np.searchsorted(edges, values, side="right") - 1, len(edges) - 1
+    whole = np.bincount(bins, weights, minlength=size)
 
-    def against_all(rows: npt.NDArray[np.intp]) -> float:
+    def from_all(rows: npt.NDArray[np.int64]) -> float:
         return jensen_shannon(np.bincount(bins[rows], weights[rows], minlength=size), whole)
 
-    whole = np.bincount(bins, weights, minlength=size)
-    n = int(selected.sum())
-    random = [
-        against_all(rng.choice(len(values), n, replace=False, shuffle=False))
-        for _ in range(selections)
-    ]
+    by_chance = [from_all(rows) for rows in random]
     return Divergence(
-        against_all(np.flatnonzero(selected)), float(np.mean(random)), float(np.std(random, ddof=1))
+        from_all(np.flatnonzero(selected)),
+        float(np.mean(by_chance)),
+        float(np.std(by_chance, ddof=1)),
     )
 
 

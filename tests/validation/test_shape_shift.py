@@ -14,6 +14,7 @@ from naetrigger.validation.shape_shift import (
     bin_edges,
     divergence,
     jensen_shannon,
+    random_rows,
     rank_correlation,
 )
 
@@ -46,7 +47,8 @@ def test_a_selection_by_the_column_is_told_from_a_random_one() -> None:
     rng = np.random.default_rng(1)
     x, y, w = rng.normal(size=5000), rng.normal(size=5000), rng.uniform(0.5, 2, size=5000)
     selected = y > 1.5
-    sculpted, untouched = (divergence(v, w, selected, rng) for v in (y, x))
+    random = random_rows(5000, int(selected.sum()), rng)
+    sculpted, untouched = (divergence(v, w, selected, random) for v in (y, x))
     assert sculpted.value > sculpted.expected + 20 * sculpted.deviation
     assert untouched.value == pytest.approx(untouched.expected, abs=4 * untouched.deviation)
     assert untouched.expected > 0
