@@ -30,7 +30,6 @@ PREFIX = "Vdesign"
 TRANSLATE = (
     *("--cc", "--no-timing", "--x-assign", "fast", "--x-initial", "unique", "-O3"),
     *("--output-split-cfuncs", "1000"),  # g++ needs half the time, the simulation is as fast
-    "-fno-gate",  # else a word is cut out of its wide port again wherever it is used
     *("-Wno-fatal", "-Wno-lint", "-Wno-style", "--prefix", PREFIX, "--Mdir", "."),
 )
 COMPILE = ("-std=c++20", "-fPIC", "-w", "-DVL_TIME_CONTEXT", "-fvisibility=hidden")
