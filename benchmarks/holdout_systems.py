@@ -180,6 +180,7 @@ LARGE = Protocol(
                 latent_start="shuffled",
                 chain={"steps": 8, **LARGE_CHAIN, "temperature": 8e-5},
                 latent_chain=None,
+                divergence_sigmas=12.0,  # single batches of 64 go to 6
             ),
             PAPER_OMI,
             0.955,
