@@ -112,14 +112,7 @@ def _strength(drift: Drift) -> tuple[bool, float]:
 def _figures(file: MonitoredFile, reference: Sample, sample: Sample) -> Iterator[ReportFigure]:
     def figure(name: str, before: Distribution, now: Distribution) -> ReportFigure:
         identity = f"{_word(file.file)}-{_word(name)}"
-        svg = draw(
-            identity,
-            Style(label=""),
-            _painter(name, before, now),
-            height=2.8,
-            width=4.2,
-            fitted=True,
-        )
+        svg = draw(identity, Style(label=""), _painter(name, before, now), height=2.8, width=4.4)
         return ReportFigure(identity, "monitor", f"{name}: reference and {file.file}.", svg)
 
     yield figure("score", reference.score, sample.score)

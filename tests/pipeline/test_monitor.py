@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events, write_events
 from naetrigger.contracts.manifest import Manifest, StageRecord, record_files, write_manifest
-from naetrigger.pipeline import engines
+from naetrigger.pipeline import engines, score_workers
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.monitoring import MonitorOptions, monitor_files
 from naetrigger.validation.monitor_schema import MonitorReport
@@ -142,26 +143,48 @@ def test_a_large_file_with_a_small_shift_passes_until_asked(run: Path, tmp_path:
     assert not strict.passed
 
 
-def test_a_constant_score_is_flagged_and_nan_refused(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Odd:
-        """Constant beyond the reference's first events."""
+class Teacher:
+    """Floats, the sum of all magnitudes; of 77 events the same for each, or no numbers."""
 
-        def __init__(self, root: Path, value: Any = 7) -> None:
-            del root
-            self.value = value
+    value = 7.0
 
-        def scores(self, inputs: Any) -> Any:
-            if inputs.shape[0] == 77:
-                return np.full(77, self.value)
-            return np.abs(inputs).sum(axis=1) % 1000
+    def __init__(self, root: Path) -> None:
+        del root
 
-    kind = engines.ENGINES["network"]
-    monkeypatch.setitem(engines.ENGINES, "network", replace(kind, load=Odd))
-    file = written(tmp_path, small_run.crossings(77, seed=10))
-    report = monitor_files(run, [file], tmp_path / "out")
-    assert "constant" in report.files[0].score.flags
+    def scores(self, inputs: Any) -> Any:
+        if inputs.shape[0] == 77:
+            return np.full(77, self.value)
+        return np.abs(inputs).sum(axis=1) / 16
+
+
+@pytest.fixture
+def teacher(monkeypatch: pytest.MonkeyPatch) -> type[Teacher]:
+    """A float engine, in this process."""
+    kind = replace(engines.ENGINES["torch"], files=(), load=Teacher)
+    monkeypatch.setitem(engines.ENGINES, "torch", kind)
+
+    @contextmanager
+    def alone(task: Any, count: int) -> Any:
+        del count
+        yield score_workers.Alone(task)
+
+    monkeypatch.setattr("naetrigger.pipeline.score_stream.working", alone)
+    monkeypatch.setattr(Teacher, "value", 7.0)
+    return Teacher
+
+
+def test_scores_of_a_teacher(run: Path, tmp_path: Path, teacher: type[Teacher]) -> None:
+    options = MonitorOptions(engine="torch")
+    good = written(tmp_path, small_run.crossings(N, seed=10), "good.h5")
+    bad = written(tmp_path, broken(), "bad.h5")
+    constant = written(tmp_path, small_run.crossings(77, seed=10), "constant.h5")
+    report = monitor_files(run, [good, bad, constant], tmp_path / "out", options)
+    assert [file.passed for file in report.files] == [True, False, False]
+    assert report.files[1].score.wasserstein > report.files[0].score.wasserstein
+    assert "constant" in report.files[2].score.flags
+    teacher.value = np.nan
+    with pytest.raises(InputError, match="77 scores are NaN, the first in row 0"):
+        monitor_files(run, [constant], tmp_path / "out", options)
 
 
 @pytest.mark.parametrize(
