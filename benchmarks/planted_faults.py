@@ -213,14 +213,16 @@ class Verdict:
         return self.layer == self.fault.layer and self.passed == (self.fault.layer is None)
 
 
-def judge(fault: Fault, run: Path, events: Path, scratch: Path) -> Verdict:
-    """Plant one fault in a copy of the run, and compare."""
+def judge(
+    fault: Fault, run: Path, events: Path, scratch: Path, engines: tuple[str, ...] = ()
+) -> Verdict:
+    """Plant one fault in a copy of the run, and compare some engines or all."""
     broken = scratch / "broken"
     shutil.copytree(run, broken)
     start = time.monotonic()
     try:
         fault.plant(broken)
-        report = compare_run(broken, events, scratch / "verdict", CompareOptions())
+        report = compare_run(broken, events, scratch / "verdict", CompareOptions(engines=engines))
     finally:
         shutil.rmtree(broken)
     pairs = [pair for pair in report.pairs if pair.events == events.name]

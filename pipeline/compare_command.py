@@ -73,7 +73,8 @@ def compare(
         report = compare_run(folder, file, out, options, watcher.progress)
     status = PASSED if report.passed else FAILED
     if as_json:
-        typer.echo(json.dumps({"exit_status": status, **report.model_dump(mode="json")}))
+        document = json.loads(report.model_dump_json())  # infinities become null
+        typer.echo(json.dumps({"exit_status": status, **document}))
         return status
     _show(report, quiet)
     written = out or folder / "validation"

@@ -106,17 +106,16 @@ def test_what_is_broken_is_named_and_nothing_else(
     assert set(flags) - {"score"} == {"jet1_pt", "mu1_phi", "met_pt"}
     assert "dead" in flags["mu1_phi"]
     assert (out / "monitor.html").read_text().count("<svg") >= 5  # scores, and what is flagged
-    assert run_command_line([*asked, "--json"]) == 1
+    alone = ["monitor", str(run), str(good), "--out", str(out), "--workers", "1", "--json"]
+    assert run_command_line(alone) == 0
     assert json.loads(capsys.readouterr().out)["files"][0]["file"] == "good.h5"
 
 
-def test_neither_chunks_nor_workers_show(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_chunks_do_not_show(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = written(tmp_path, small_run.crossings(9000, seed=10))
     whole = monitor_files(run, [file], tmp_path / "a")
     monkeypatch.setattr("naetrigger.pipeline.score_stream.MAX_ROWS", 4096)
-    cut = monitor_files(run, [file], tmp_path / "b", MonitorOptions(workers=2))
+    cut = monitor_files(run, [file], tmp_path / "b")
     assert cut == whole
 
 
@@ -127,7 +126,7 @@ def test_another_reference(run: Path, tmp_path: Path) -> None:
     assert report.reference == "events.h5"
 
 
-def test_a_large_file_with_a_small_shift_passes_until_asked(run: Path, tmp_path: Path) -> None:
+def test_a_large_file_with_a_small_shift_passes(run: Path, tmp_path: Path) -> None:
     """MET that is some steps higher in one event of twelve: significant, and small."""
     reference = written(tmp_path, small_run.crossings(12_000, seed=12), "reference.h5")
     events = small_run.crossings(12_000, seed=13)
@@ -139,8 +138,7 @@ def test_a_large_file_with_a_small_shift_passes_until_asked(run: Path, tmp_path:
     met = next(drift for drift in report.files[0].inputs if drift.name == "met_pt")
     assert met.p < 0.01
     assert met.flags == ()
-    strict = monitor_files(run, [file], tmp_path / "out", replace(lenient, min_effect=0.01))
-    assert not strict.passed
+    assert 0.01 < met.wasserstein < 0.1
 
 
 class Teacher:
@@ -176,12 +174,10 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> type[Teacher]:
 def test_scores_of_a_teacher(run: Path, tmp_path: Path, teacher: type[Teacher]) -> None:
     options = MonitorOptions(engine="torch")
     good = written(tmp_path, small_run.crossings(N, seed=10), "good.h5")
-    bad = written(tmp_path, broken(), "bad.h5")
     constant = written(tmp_path, small_run.crossings(77, seed=10), "constant.h5")
-    report = monitor_files(run, [good, bad, constant], tmp_path / "out", options)
-    assert [file.passed for file in report.files] == [True, False, False]
-    assert report.files[1].score.wasserstein > report.files[0].score.wasserstein
-    assert "constant" in report.files[2].score.flags
+    report = monitor_files(run, [good, constant], tmp_path / "out", options)
+    assert [file.passed for file in report.files] == [True, False]
+    assert "constant" in report.files[1].score.flags
     teacher.value = np.nan
     with pytest.raises(InputError, match="77 scores are NaN, the first in row 0"):
         monitor_files(run, [constant], tmp_path / "out", options)
