@@ -63,10 +63,10 @@ def mean_efficiency(background: Floats, signal: Floats, up_to: float) -> float:
         raise InputError(f"expected a background efficiency in (0, 1], got {up_to}")
     if np.isnan(background[-1]) or np.isnan(signal[-1]):
         return float("nan")
-    inside = background < up_to
-    x = np.concatenate([background[inside], [up_to]])
-    last = np.interp(up_to, background, signal) if up_to < 1 else 1.0
-    y = np.concatenate([signal[inside], [last]])
+    end = int(np.searchsorted(background, up_to))  # where the curve gets there, not where it leaves
+    x = np.concatenate([background[:end], [up_to]])
+    last = np.interp(up_to, background[: end + 1], signal[: end + 1])
+    y = np.concatenate([signal[:end], [last]])
     return float(np.trapezoid(y, x) / up_to)
 
 

@@ -49,6 +49,16 @@ def test_the_whole_curve_gives_the_auc(pair: Pair) -> None:
     np.testing.assert_allclose(mine, auc_replicas(*pair, counts), rtol=1e-12)
 
 
+@pytest.mark.parametrize("up_to", [0.1, 0.5, 1.0])
+def test_signal_below_the_last_background_is_beyond_the_range(up_to: float) -> None:
+    """Where a background efficiency is met exactly, the curve's rise at it does not count."""
+    above = scored(np.arange(10.0, 20.0))
+    threshold = 20 - 10 * up_to
+    below = scored(np.array([threshold - 0.5, threshold - 0.4]))
+    assert area((above, below), up_to) == 0
+    assert area((above, scored(below.scores + 20)), up_to) == 1
+
+
 def test_a_part_of_the_curve_is_that_of_scikit_learn(pair: Pair) -> None:
     """Which gives it between chance (0.5) and perfect (1)."""
     truth = np.concatenate([np.zeros(len(pair[0].scores)), np.ones(len(pair[1].scores))])
@@ -94,7 +104,8 @@ def test_a_curve_worked_by_hand() -> None:
     pair = scored(np.arange(10)), scored(np.array([8.5, 5.5, 5.5, 0.5]))
     assert rejection(*pair, 0.25).value == 10
     assert rejection(*pair, 0.5).value == pytest.approx(10 / 4)
-    assert area(pair, 0.1) == pytest.approx(0.125)  # from (0, 0) to (0.1, 0.25)
+    assert area(pair, 0.1) == 0  # 9 lies above 8.5
+    assert area(pair, 0.2) == pytest.approx(0.125)  # (0, 0), (0.1, 0), (0.1, 0.25), (0.2, 0.25)
 
 
 def test_a_rejection_without_background_has_a_lower_end_alone() -> None:
