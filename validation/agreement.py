@@ -66,7 +66,7 @@ def agreement_checks(pairs: Sequence[PairAgreement], relative: float = RELATIVE)
     """One check a pair that must be exact or close; rank pairs have none here."""
     checks = []
     for pair in pairs:
-        name = f"agreement {pair.a} = {pair.b}" + (f" ({pair.events})" if pair.events else "")
+        name = agreement_name(pair)
         if pair.expectation == "exact":
             passed = pair.n > 0 and pair.exact_fraction == 1.0
             checks.append(
@@ -86,6 +86,11 @@ def agreement_checks(pairs: Sequence[PairAgreement], relative: float = RELATIVE)
                 Check(name=name, passed=passed, value=value, limit=relative, unit="relative")
             )
     return checks
+
+
+def agreement_name(pair: PairAgreement) -> str:
+    """What the check of a pair is called."""
+    return f"agreement {pair.a} = {pair.b}" + (f" ({pair.events})" if pair.events else "")
 
 
 def require_agreement(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.figure import Figure
 
+from naetrigger.validation.agreement import agreement_name
 from naetrigger.validation.compare_schema import CompareReport, PairComparison, Parting
 from naetrigger.validation.plots import COLOURS, Style, draw
 from naetrigger.validation.report.report_figure import ReportFigure
@@ -50,8 +51,7 @@ def parting_line(place: Parting) -> str:
 
 def holds(pair: PairComparison, report: CompareReport) -> bool:
     """Whether no check of the pair failed."""
-    name = f"agreement {pair.a} = {pair.b}"
-    return not any(check.name.startswith(name) for check in report.failed_checks)
+    return agreement_name(pair) not in {check.name for check in report.failed_checks}
 
 
 def _sections(report: CompareReport) -> Iterator[Section]:
