@@ -69,9 +69,14 @@ def settle(project: Path, kind: BackendKind, name: str, stamp: str) -> None:
         wrapper = project / "firmware" / f"{name}_axi.cpp"
         include = f'#include "{name}_axi.h"\n'
         _edit(wrapper, include, f"{include}\nusing namespace naetrigger_{name};\n")
-    generated = project / "firmware" / "nnet_utils" / "nnet_code_gen.h"
-    if kind.namespaced and "bit_shift<" in generated.read_text(encoding="utf-8"):
-        opening = f"namespace naetrigger_{name} {{\n"  # distributed arithmetic calls nnet's shifts
+    if kind.namespaced:
+        _name_shifts(project / "firmware" / "nnet_utils" / "nnet_code_gen.h", name)
+
+
+def _name_shifts(generated: Path, name: str) -> None:
+    """Distributed arithmetic calls the shifts of namespace nnet from within the project's own."""
+    if generated.exists() and "bit_shift<" in generated.read_text(encoding="utf-8"):
+        opening = f"namespace naetrigger_{name} {{\n"
         _edit(generated, opening, f"{opening}\nusing nnet::bit_shift;\n")
 
 
