@@ -18,11 +18,11 @@ from scipy import stats
 from naetrigger.validation.distributions import Distribution, Floats
 from naetrigger.validation.monitor_schema import Drift, Flag, Moments
 
-BINS = 40  # of a chi2 test, merged so that each holds as much of the reference
-MIN_EFFECTIVE = 10.0  # events in such a bin
+BINS = 40  # of a chi2 test at most, of about equal parts of both samples
+MIN_EXPECTED = 10.0  # events of the smaller sample in such a bin
 TAIL = 0.01  # of the reference
 FREQUENT = 0.05  # of the reference at one value, for its occupancy to mean anything
-EXACT_BELOW = 1000  # events
+EXACT_BELOW = 100.0  # expected events of the rarer kind in the smaller sample
 FACTOR = 5.0  # between occupancies, or tails, of a dead or hot input
 
 
@@ -93,7 +93,8 @@ def judged(
     """
     ks_p, chi2_p, occupancy_p, tail_p = corrected
     flags: list[Flag] = []
-    if one.found.deviation == 0 and one.reference.deviation > 0:
+    stuck = one.found.deviation == 0 and one.reference.deviation > 0
+    if stuck and min(corrected) < alpha:  # few events may lack what is rare
         flags.append("dead" if is_input else "constant")
     elif is_input and _fell(one.reference.occupancy, one.found.occupancy) and occupancy_p < alpha:
         flags.append("dead")
@@ -134,16 +135,17 @@ def holm(p_values: Floats) -> Floats:
 def equal_fractions_p(reference: tuple[float, float], found: tuple[float, float]) -> float:
     """Two-sided p-value of equal fractions, each given with its effective number of events.
 
-    Exact (Fisher) below 1000 events, else by the normal approximation of pooled fractions.
+    Exact (Fisher) for few events of either kind, else by the normal approximation of pooled
+    fractions.
     """
     (old, n), (new, m) = reference, found
-    if max(n, m) < EXACT_BELOW:
+    pooled = (old * n + new * m) / (n + m)
+    if min(pooled, 1 - pooled) * min(n, m) < EXACT_BELOW:
         counts = [(round(share * events), round(events)) for share, events in (reference, found)]
         table = np.array([[k, max(of - k, 0)] for k, of in counts])
         return float(stats.fisher_exact(table)[1])
-    pooled = (old * n + new * m) / (n + m)
     variance = pooled * (1 - pooled) * (1 / n + 1 / m)
-    return float(2 * stats.norm.sf(abs(old - new) / np.sqrt(variance))) if variance > 0 else 1.0
+    return float(2 * stats.norm.sf(abs(old - new) / np.sqrt(variance)))
 
 
 def _fell(before: float, after: float) -> bool:
@@ -159,25 +161,40 @@ def _wasserstein(reference: Distribution, found: Distribution) -> float:
 
 
 def _chi2(reference: Distribution, found: Distribution) -> tuple[float, int]:
-    """Of fractions of weighted events in merged bins, and its degrees of freedom."""
-    groups = _merged(reference, found)
-    sums = []
-    for each in (reference, found):
-        weights = np.bincount(groups, each.weights) / each.total
-        sums.append((weights, np.bincount(groups, each.squares) / each.total**2))
-    (p, s), (q, t) = sums
-    used = s + t > 0
-    chi2 = float(np.sum((p - q)[used] ** 2 / (s + t)[used]))
-    return chi2, max(int(used.sum()) - 1, 0)
+    """Of fractions of weighted events in merged bins, and its degrees of freedom.
+
+    The variance of a bin is that of the pooled fraction, as Pearson's: a bin that happens to be
+    empty is not known without error.
+    """
+    samples = (reference, found)
+    shares = np.array([each.effective for each in samples])
+    shares /= shares.sum()
+    pooled = shares[0] * reference.fractions + shares[1] * found.fractions
+    groups = _merged(pooled, min(each.effective for each in samples))
+    expected = np.bincount(groups, pooled)
+    fractions, variance = [], np.zeros_like(expected)
+    for each in samples:
+        own = np.bincount(groups, each.fractions)
+        squares = np.bincount(groups, each.squares) / each.total**2
+        by_event = np.full_like(own, 1 / each.effective)  # mean squared weight over mean weight
+        np.divide(squares, own, out=by_event, where=own > 0)
+        variance += expected * by_event
+        fractions.append(own)
+    return float(np.sum((fractions[0] - fractions[1]) ** 2 / variance)), len(expected) - 1
 
 
-def _merged(reference: Distribution, found: Distribution) -> npt.NDArray[np.int64]:
-    """Number of the merged bin of each bin: equal parts of both samples, and enough in each."""
-    pooled = reference.fractions + found.fractions
-    most = min(reference.effective, found.effective) / MIN_EFFECTIVE
-    bins = int(max(min(BINS, most), 2))
+def _merged(pooled: Floats, smaller: float) -> npt.NDArray[np.int64]:
+    """Number of the merged bin of each bin: about equal parts, and enough of the smaller sample."""
+    parts = int(max(min(BINS, smaller / MIN_EXPECTED), 2))
     before = np.cumsum(pooled) - pooled  # the middle of a bin decides, so large ones stay alone
-    return np.minimum(((before + pooled / 2) / 2 * bins).astype(np.int64), bins - 1)
+    part = np.minimum(((before + pooled / 2) * parts).astype(np.int64), parts - 1)
+    groups, held = np.zeros(parts, np.int64), 0.0
+    for i, content in enumerate(np.bincount(part, pooled, minlength=parts)):
+        groups[i] = groups[i - 1] + (held >= MIN_EXPECTED) if i else 0
+        held = content * smaller + (0.0 if held >= MIN_EXPECTED else held)
+    if held < MIN_EXPECTED:  # too little is left for a bin of its own
+        groups = np.minimum(groups, max(groups[-1] - 1, 0))
+    return np.asarray(groups[part])
 
 
 def _tail_from(reference: Distribution) -> int:

@@ -104,6 +104,25 @@ def test_few_events_that_look_different_are_not_flagged() -> None:
     assert found.flags == ()
 
 
+def test_few_events_may_lack_what_is_rare() -> None:
+    """100 events of which 0.3% are not zero: mostly none is, which is neither dead nor a drift."""
+    rng = np.random.default_rng(10)
+    reference = sparse(rng, 0.003, 20_000)
+    files = [sparse(rng, 0.003, 100) for _ in range(200)]
+    assert sum(not file.any() for file in files) > 100
+    assert sum(bool(drift(reference, file).flags) for file in files) <= 6  # 2 +- 1.4 at alpha 0.01
+
+
+def test_bins_of_a_chi2_hold_enough_of_the_smaller_sample() -> None:
+    rng = np.random.default_rng(11)
+    found = [
+        compared("x", distribution(rng.poisson(3, 20_000)), distribution(rng.poisson(3, 100)))
+        for _ in range(300)
+    ]
+    assert max(one.degrees for one in found) < 10
+    assert np.mean([one.chi2_p < 0.01 for one in found]) < 0.03
+
+
 def test_a_change_of_width_alone_is_a_drift() -> None:
     rng = np.random.default_rng(6)
     found = drift(rng.normal(0, 1, 20_000), rng.normal(0, 1.4, 20_000))
