@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from naetrigger.training.curves import CURVES
 from naetrigger.training.loop import TrainingResult, train
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.monitor import Recorder
+from naetrigger.training.objectives import contrastive
 from naetrigger.training.objectives.ae import Ae
 from naetrigger.training.objectives.objective import State, StepResult, Validation
 from naetrigger.training.settings import (
@@ -336,8 +336,7 @@ def test_samples_that_are_no_numbers_in_a_validation_stop_training(
         return Recorder.__call__(self, *args) * torch.nan
 
     objective = SMALL_OBJECTIVES[name].model_copy(update={"checkpoint_every": 1})
-    module = import_module(f"naetrigger.training.objectives.{objective.name}")
-    monkeypatch.setattr(module, "Recorder", type("Bad", (Recorder,), {"__call__": poisoned}))
+    monkeypatch.setattr(contrastive, "Recorder", type("Bad", (Recorder,), {"__call__": poisoned}))
     with pytest.raises(TrainingDiverged, match=rf"{objective.name}: step \d+: chains gave NaN"):
         run(tmp_path, objective)
     assert set(contents(tmp_path)) == {"curves.csv"}
