@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -38,17 +39,19 @@ def chosen_model(comparison: Comparison) -> str | None:
 
 
 def background_column(comparison: Comparison, name: str) -> Floats | None:
-    """A column of all background rows, (N,); None where a process does not have it."""
+    """A column of all background rows, (N,), as `column_of` gives it."""
     return column_of(comparison, comparison.background, name)
 
 
 def column_of(comparison: Comparison, population: Population, name: str) -> Floats | None:
-    """A column of values or context over a population, (N,)."""
+    """A column of values or context over a population, (N,); None where a process does not have it
+    or not in every row, as context may be NaN."""
     by_name = {events.process: events for events in comparison.inputs.events}
     samples = [by_name[process] for process in population.processes]
     if any(name not in (*s.columns, *s.context_columns) for s in samples):
         return None
-    return np.concatenate([s.column(name).astype(np.float64) for s in samples])
+    column = np.concatenate([s.column(name).astype(np.float64) for s in samples])
+    return column if np.isfinite(column).all() else None
 
 
 def shown_columns(comparison: Comparison) -> list[str]:
@@ -103,15 +106,18 @@ def most_anomalous(comparison: Comparison, n: int = MOST_ANOMALOUS) -> Iterator[
     for row in np.argsort(-scores.astype(np.float64), kind="stable")[:n]:
         place = int(np.searchsorted(starts, row, side="right")) - 1
         sample, own = samples[place], int(row - starts[place])
-        values = dict(zip(sample.columns, sample.values[own].tolist(), strict=True))
-        values |= dict(zip(sample.context_columns, sample.context[own].tolist(), strict=True))
+        names = (*sample.columns, *sample.context_columns)
+        values = [*sample.values[own].tolist(), *sample.context[own].tolist()]
         yield AnomalousEvent(
             process=sample.process,
             row=own,
             event_id=int(sample.event_ids[own]),
             weight=float(sample.weights[own]),
             score=scores[row].item(),
-            values=values,
+            values={
+                name: value if math.isfinite(value) else None
+                for name, value in zip(names, values, strict=True)
+            },
         )
 
 
@@ -143,11 +149,13 @@ def turn_ons(comparison: Comparison, points: Sequence[WorkingPoint]) -> Iterator
 
 
 def _require_usual(comparison: Comparison, name: str) -> None:
-    """InputError for a column of the settings that no event has."""
+    """InputError for a column of the settings that no process has in all of its events."""
     if name in comparison.settings.turn_on:
         columns = {c for e in comparison.inputs.events for c in (*e.columns, *e.context_columns)}
         raise InputError(
             f"validation.turn_on: no events have a column '{name}'{suggestion(name, columns)}"
+            if name not in columns
+            else f"validation.turn_on: every process has NaN or infinite values of '{name}'"
         )
 
 

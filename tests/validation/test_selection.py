@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from naetrigger.contracts.progress import Silent
 from naetrigger.validation.comparison import Comparison, auc_table, compare, working_points
 from naetrigger.validation.inputs import ValidationInputs
 from naetrigger.validation.low_rate import independence, low_rate_table
+from naetrigger.validation.report.selection_schema import AnomalousEvent
 from naetrigger.validation.selection import most_anomalous, selections, turn_ons
 from naetrigger.validation.settings import ValidationSettings
 
@@ -99,6 +101,28 @@ def test_a_column_that_no_event_has_is_refused(inputs: Maker) -> None:
     other = compare(settings, inputs(n=600))
     with pytest.raises(InputError, match=r"no events have a column 'jet_p'.*did you mean 'jet_pt'"):
         list(turn_ons(other, working_points(other)))
+
+
+def test_a_column_that_is_nan_in_some_events_is_left_out(comparison: Comparison) -> None:
+    """Context may be NaN, as the groomed mass of a jet of which nothing is left."""
+    events = []
+    for sample in comparison.inputs.events:
+        groomed = np.full((len(sample), 1), np.nan, sample.context.dtype)
+        groomed[::2] = 1
+        context = np.concatenate([sample.context, groomed], axis=1)
+        names = (*sample.context_columns, "groomed")
+        events.append(replace(sample, context=context, context_columns=names))
+    settings = SETTINGS.model_copy(update={"turn_on": ("groomed",)})
+    inputs = replace(comparison.inputs, events=tuple(events))
+    other = replace(comparison, inputs=inputs, settings=settings)
+    points = working_points(other)
+    for selection in selections(other, points):
+        assert "groomed" not in {shift.column for shift in selection.shifts}
+    shown = list(most_anomalous(other))
+    assert {event.values["groomed"] for event in shown} <= {None, 1.0}
+    assert [AnomalousEvent.model_validate_json(e.model_dump_json()) for e in shown] == shown
+    with pytest.raises(InputError, match="every process has NaN or infinite values of 'groomed'"):
+        list(turn_ons(other, points))
 
 
 def test_without_signals_there_is_no_low_rate(inputs: Maker) -> None:

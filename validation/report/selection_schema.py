@@ -38,8 +38,8 @@ class AnomalousEvent(Entry):
     weight: float
     score: int | float
     """In hardware integers of the student; the teacher's float where there is no student."""
-    values: dict[str, float]
-    """Inputs and context."""
+    values: dict[str, float | None]
+    """Inputs and context; null where it is NaN or infinite."""
 
 
 class TurnOnBin(Entry):
