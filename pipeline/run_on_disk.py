@@ -48,6 +48,8 @@ def run_on_disk(root: Path) -> Iterator[RunOnDisk]:
     verify(root, manifest, ["data"])
     if "export" not in manifest.stages and "student" not in manifest.stages:
         raise InputError(f"{root / NAME}: nothing to compare; finish it with: naetrigger run")
+    if "export" in manifest.stages and not (root / "export").is_dir():
+        raise InputError(f"{root / 'export'}: is missing; have it made anew with: naetrigger run")
     lines = [
         line.removeprefix(f"{root}/")
         for name in AS_THEY_ARE

@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.validation.efficiency import (
     Floats,
     Scored,
@@ -26,9 +27,10 @@ def paired_auc_error(
     """Standard deviation of the difference over resamples of whole events that both share.
 
     a, b : scores.h5 of the two runs
-    None where either file has not these scores, or not the same events.
+    None where either file has not these scores, or not the same events. Raises InputError for a
+    file that is damaged.
     """
-    samples = [_populations(path, signal, model, engine) for path in (a, b)]
+    samples = [_read(path, signal, model, engine) for path in (a, b)]
     one, other = samples
     if one is None or other is None:
         return None
@@ -38,6 +40,13 @@ def paired_auc_error(
     counts = tuple(resample_counts(sample.event_ids, replicas, rng) for sample in one)
     values: list[Floats] = [auc_replicas(*found, (counts[0], counts[1])) for found in (one, other)]
     return spread(values[1] - values[0])
+
+
+def _read(path: Path, signal: str, model: str, engine: str) -> Populations | None:
+    try:
+        return _populations(path, signal, model, engine)
+    except (OSError, KeyError) as error:
+        raise InputError(f"{path}: not readable ({error}); make it anew") from error
 
 
 def _populations(path: Path, signal: str, model: str, engine: str) -> Populations | None:

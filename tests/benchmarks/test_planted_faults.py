@@ -274,6 +274,9 @@ def test_an_engine_that_lost_a_file_is_not_left_out_in_silence(
     report = compare_run(broken, few, tmp_path / "out", CompareOptions(engines=("network", "qcdq")))
     assert report.passed
     assert report.edited == ("export/rtl/logic.json: is missing",)
+    shutil.rmtree(broken / "export")
+    with pytest.raises(InputError, match=r"broken/export: is missing; have it made anew"):
+        compare_run(broken, few, tmp_path / "out")
 
 
 def test_a_damaged_library_is_compiled_anew_and_a_users_own_is_taken(

@@ -175,6 +175,17 @@ def test_errors_are_those_of_shared_resamples_where_events_are_the_same(tmp_path
     assert not diff_runs(a, b).auc[0].paired
 
 
+def test_torn_scores_are_refused(tmp_path: Path) -> None:
+    report = changed()
+    report["auc"][0]["value"] = 0.89
+    a = write_run(tmp_path / "a", REPORT, scores=1)
+    b = write_run(tmp_path / "b", report, scores=2)
+    scores = b / "validation" / "scores.h5"
+    scores.write_bytes(scores.read_bytes()[:3000])
+    with pytest.raises(InputError, match=r"b/validation/scores\.h5: not readable .*make it anew"):
+        diff_runs(a, b)
+
+
 def test_the_paired_error_is_the_spread_of_differences(tmp_path: Path) -> None:
     write_scores(tmp_path / "a.h5", 1)
     write_scores(tmp_path / "b.h5", 2)
