@@ -24,7 +24,7 @@ from naetrigger.contracts.version import __version__
 from naetrigger.pipeline.engines import engine_named
 from naetrigger.pipeline.model_inputs import ModelInputs
 from naetrigger.pipeline.recipe import Recipe
-from naetrigger.pipeline.score_stream import ScoredChunk, score_stream
+from naetrigger.pipeline.score_stream import ScoredChunk, in_order, score_stream
 from naetrigger.pipeline.scoring import NETWORKS, Reading, checked_run, opened
 from naetrigger.pipeline.thresholds import working_thresholds
 from naetrigger.pipeline.verdict_folder import verdict_folder
@@ -160,7 +160,7 @@ class _Watch:
         self._progress.start(f"{path.name}, {options.engine}", source.n_events or 0)
         for name in names:
             stream = score_stream(source, task, options.workers, process=name, keep=inputs.keep)
-            for chunk in stream:
+            for chunk in in_order(stream):
                 scores = self._add(scores, chunk)
                 for point, threshold in self.thresholds.items():
                     kept[point] += float(chunk.weights[chunk.scores >= threshold].sum())

@@ -92,6 +92,17 @@ def score_stream(
             yield from _finished(pool, pending)
 
 
+def in_order(chunks: Iterable[ScoredChunk]) -> Iterator[ScoredChunk]:
+    """All chunks of a stream that left none out, in the order of the file."""
+    waiting: dict[int, ScoredChunk] = {}
+    following = 0
+    for chunk in chunks:
+        waiting[chunk.number] = chunk
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
+
+
 @dataclass(frozen=True)
 class Piece:
     """Selected events of one process."""

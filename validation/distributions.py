@@ -88,29 +88,36 @@ class IntegerCounts:
 
 
 class FloatCounts:
-    """The distribution of a score of floats, in bins that hold equal parts of a reference."""
+    """The distribution of a score of floats, in bins that hold equal parts of a reference.
+
+    A bin stands for the mean of what is in it, which in the outermost may be far beyond the
+    reference.
+    """
 
     def __init__(self, reference: Floats) -> None:
         """reference : scores (N,), some thousands."""
         inner = np.unique(np.quantile(reference, np.linspace(0, 1, QUANTILES + 1)[1:-1]))
         ends = np.concatenate([[reference.min()], inner, [reference.max()]])
         self._edges = inner
-        self.axis = Axis((ends[1:] + ends[:-1]) / 2)
-        self._weights, self._squares = np.zeros((2, len(self.axis.values)))
+        self._middles = (ends[1:] + ends[:-1]) / 2
+        self._weights, self._squares, self._sums = np.zeros((3, len(self._middles)))
         self.n = 0
 
     def add(self, scores: Floats, weights: Floats) -> None:
-        """Scores (N,); InputError for one that is no number."""
-        if np.isnan(scores).any():
+        """Scores (N,); InputError for one that is no number, or infinite."""
+        bad = np.flatnonzero(~np.isfinite(scores))
+        if len(bad):
             raise InputError(
-                f"{int(np.isnan(scores).sum())} scores are NaN, the first in row "
-                f"{self.n + int(np.flatnonzero(np.isnan(scores))[0])}: the model cannot be used on "
-                "these events"
+                f"{len(bad)} scores are NaN or infinite, the first in row {self.n + int(bad[0])}: "
+                "the model cannot be used on these events"
             )
         bins = np.searchsorted(self._edges, scores, side="right")
         self._weights += np.bincount(bins, weights, minlength=len(self._weights))
         self._squares += np.bincount(bins, weights**2, minlength=len(self._weights))
+        self._sums += np.bincount(bins, weights * scores, minlength=len(self._weights))
         self.n += len(scores)
 
     def distribution(self) -> Distribution:
-        return Distribution(self.axis, self._weights, self._squares, self.n)
+        values = self._middles.copy()
+        np.divide(self._sums, self._weights, out=values, where=self._weights > 0)
+        return Distribution(Axis(values), self._weights, self._squares, self.n)

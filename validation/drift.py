@@ -155,9 +155,11 @@ def _fell(before: float, after: float) -> bool:
 def _wasserstein(reference: Distribution, found: Distribution) -> float:
     """In standard deviations of the reference; of a constant one in steps of the axis."""
     values = reference.axis.values
-    distance = stats.wasserstein_distance(values, values, reference.weights, found.weights)
-    scale = reference.deviation or (float(values[1] - values[0]) if len(values) > 1 else 1.0)
-    return float(distance / scale)
+    distance = stats.wasserstein_distance(
+        values, found.axis.values, reference.weights, found.weights
+    )
+    step = float(values[1] - values[0]) if len(values) > 1 else 0.0
+    return float(distance / (reference.deviation or step or abs(reference.mean) or 1.0))
 
 
 def _chi2(reference: Distribution, found: Distribution) -> tuple[float, int]:

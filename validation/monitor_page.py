@@ -141,11 +141,10 @@ def _painter(name: str, before: Distribution, now: Distribution) -> Callable[[Fi
 
 
 def _edges(before: Distribution, now: Distribution) -> Floats:
-    """POINTS bins over all but the last thousandth of both, whole bins of the axis each."""
-    values = before.axis.values
-    used = np.flatnonzero((before.weights + now.weights) > 0)
-    low, high = float(values[used[0]]), float(values[used[-1]])
-    step = float(values[1] - values[0]) if len(values) > 1 else 1.0
+    """At most POINTS bins over both, whole bins of an axis of integers each."""
+    used = np.concatenate([each.axis.values[each.weights > 0] for each in (before, now)])
+    low, high, values = float(used.min()), float(used.max()), before.axis.values
+    step = (float(values[1] - values[0]) if len(values) > 1 else 0.0) or 1.0
     wide = max(np.ceil((high - low + step) / step / POINTS), 1.0) * step
     return np.arange(low - step / 2, high + wide, wide)
 

@@ -16,7 +16,7 @@ import pytest
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events, write_events
 from naetrigger.contracts.manifest import Manifest, StageRecord, record_files, write_manifest
-from naetrigger.pipeline import engines, score_workers
+from naetrigger.pipeline import engines, monitoring, score_workers
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.monitoring import MonitorOptions, monitor_files
 from naetrigger.validation.monitor_schema import MonitorReport
@@ -119,6 +119,23 @@ def test_chunks_do_not_show(run: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert cut == whole
 
 
+def test_the_order_in_which_workers_finish_does_not_show(
+    run: Path, tmp_path: Path, teacher: type[Teacher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first chunk settles the bins of scores that are floats."""
+    file = written(tmp_path, small_run.crossings(9000, seed=10))
+    options = MonitorOptions(engine="torch", reference=file)
+    monkeypatch.setattr("naetrigger.pipeline.score_stream.MAX_ROWS", 4096)
+    one = monitor_files(run, [file], tmp_path / "a", options)
+    as_finished = monitoring.score_stream
+
+    def late(*args: Any, **kwargs: Any) -> list[Any]:
+        return list(as_finished(*args, **kwargs))[::-1]
+
+    monkeypatch.setattr(monitoring, "score_stream", late)
+    assert monitor_files(run, [file], tmp_path / "b", options) == one
+
+
 def test_another_reference(run: Path, tmp_path: Path) -> None:
     file = written(tmp_path, broken())
     report = monitor_files(run, [file], tmp_path / "out", MonitorOptions(reference=file))
@@ -179,7 +196,7 @@ def test_scores_of_a_teacher(run: Path, tmp_path: Path, teacher: type[Teacher]) 
     assert [file.passed for file in report.files] == [True, False]
     assert "constant" in report.files[1].score.flags
     teacher.value = np.nan
-    with pytest.raises(InputError, match="77 scores are NaN, the first in row 0"):
+    with pytest.raises(InputError, match="77 scores are NaN or infinite, the first in row 0"):
         monitor_files(run, [constant], tmp_path / "out", options)
 
 

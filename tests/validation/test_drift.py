@@ -172,6 +172,11 @@ def test_scores_of_floats_and_nan() -> None:
     found = counts.distribution()
     assert found.total == 4000
     assert found.weights[-1] > 1500
-    scores[7] = np.nan
-    with pytest.raises(InputError, match="1 scores are NaN, the first in row 4007"):
-        counts.add(scores, np.ones(4000))
+    assert found.mean == pytest.approx((scores[:1000].sum() + 50 * scores[1000:].sum()) / 4000)
+    constant = FloatCounts(np.full(60, 3.0))
+    constant.add(np.full(60, 3.0), np.ones(60))
+    assert compared("score", constant.distribution(), constant.distribution()).wasserstein == 0
+    for no_number in (np.nan, np.inf):
+        scores[7] = no_number
+        with pytest.raises(InputError, match="1 scores are NaN or infinite, the first in row 4007"):
+            counts.add(scores, np.ones(4000))
