@@ -17,14 +17,13 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Integers
 from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
 from naetrigger.contracts.network import FixedPointNetwork
-from naetrigger.contracts.network_file import load_network
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.compared_stream import ComparedChunk, compared_stream
 from naetrigger.pipeline.model_inputs import model_inputs
 from naetrigger.pipeline.run_on_disk import RunOnDisk, run_on_disk
-from naetrigger.pipeline.scoring import NETWORKS, Reading, opened
+from naetrigger.pipeline.scoring import Reading, network_of, opened
 from naetrigger.pipeline.thresholds import working_thresholds
 from naetrigger.pipeline.verdict_folder import verdict_folder
 
@@ -92,7 +91,7 @@ def _compared(
     from naetrigger.validation.verdict_counts import VerdictCounts
 
     names = _chosen(run.root, options.engines, run.edited)
-    network = _network(run.root)
+    network = network_of(run.root)
     thresholds, notes = working_thresholds(root)
     limits = run.recipe.validation.limits
     models = {name: engines.engine_named(name).model for name in names}
@@ -156,13 +155,6 @@ def _require_none_lost(edited: Sequence[str]) -> None:
                 f"{file}: is missing, which engine '{name}' reads; put it back, have the run made "
                 "anew with: naetrigger run, or name the engines to compare with --engines"
             )
-
-
-def _network(root: Path) -> FixedPointNetwork:
-    for folder in NETWORKS:
-        if (root / folder).is_dir():
-            return load_network(root / folder)
-    raise InputError(f"{root / NETWORKS[0]}: is missing; finish the run with: naetrigger run")
 
 
 def _deciding(root: Path, names: Sequence[str], network: FixedPointNetwork) -> list[str]:

@@ -18,14 +18,13 @@ import numpy.typing as npt
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
-from naetrigger.contracts.network_file import load_network
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
 from naetrigger.pipeline.engines import engine_named
 from naetrigger.pipeline.model_inputs import ModelInputs
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.score_stream import ScoredChunk, in_order, score_stream
-from naetrigger.pipeline.scoring import NETWORKS, Reading, checked_run, opened
+from naetrigger.pipeline.scoring import Reading, checked_run, network_of, opened
 from naetrigger.pipeline.thresholds import working_thresholds
 from naetrigger.pipeline.verdict_folder import verdict_folder
 
@@ -185,7 +184,7 @@ class _Watch:
         from naetrigger.validation.distributions import SCORE_BITS, FloatCounts, IntegerCounts
 
         if not self._is_float:
-            kind = _network(self._root).score_type
+            kind = network_of(self._root).score_type
             return IntegerCounts(1, replace(kind, integer=kind.width), SCORE_BITS)  # in integers
         return None if self._first_scores is None else FloatCounts(self._first_scores)
 
@@ -238,10 +237,3 @@ class _InputCounts:
         """By the inputs' names."""
         names = self._inputs.spec.columns
         return {name: self._counts.distribution(i) for i, name in enumerate(names)}
-
-
-def _network(root: Path) -> Any:
-    for folder in NETWORKS:
-        if (root / folder).is_dir():
-            return load_network(root / folder)
-    raise InputError(f"{root / NETWORKS[0]}: is missing; finish the run with: naetrigger run")

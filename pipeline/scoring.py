@@ -24,6 +24,7 @@ import numpy as np
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.lock import lock
 from naetrigger.contracts.manifest import NAME, read_manifest, sha256_of, verify, write_atomically
+from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.network_file import load_network
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
@@ -149,9 +150,14 @@ def score_scale(root: Path, engine: str) -> float | None:
     """score = scale * score_hw of a student's engine; None for a teacher's."""
     if engine_named(engine).model == "teacher":
         return None
+    return network_of(root).score_scale
+
+
+def network_of(root: Path) -> FixedPointNetwork:
+    """The run's fixed-point network."""
     for folder in NETWORKS:
         if (root / folder).is_dir():
-            return load_network(root / folder).score_scale
+            return load_network(root / folder)
     raise InputError(f"{root / NETWORKS[0]}: is missing; finish the run with: naetrigger run")
 
 

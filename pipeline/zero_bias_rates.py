@@ -14,7 +14,6 @@ import numpy.typing as npt
 from naetrigger.contracts.errors import InputError, suggestion
 from naetrigger.contracts.events import HARDWARE_UNIT, Events, split_of
 from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
-from naetrigger.contracts.network_file import load_network
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
 from naetrigger.firmware_configs.machine import Machine, Seed, load_machine
@@ -22,7 +21,7 @@ from naetrigger.firmware_configs.trigger_scales import trigger_scale
 from naetrigger.pipeline.engines import engine_named
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.score_stream import ScoredChunk, score_stream
-from naetrigger.pipeline.scoring import NETWORKS, Reading, checked_run, opened
+from naetrigger.pipeline.scoring import Reading, checked_run, network_of, opened
 from naetrigger.pipeline.verdict_folder import verdict_folder
 from naetrigger.training.data.prepare import source_sha256
 from naetrigger.training.data.readers import EventSource
@@ -99,7 +98,7 @@ def measure_rates(
         done += len(chunk)
         progress.update(done)
     crossings = collected.crossings()
-    network = _network(root)
+    network = network_of(root)
     question = Question(
         options.rates_khz or recipe.validation.rates_khz,
         machine.crossing_rate_khz,
@@ -134,13 +133,6 @@ def _write(folder: Path, document: Mapping[str, Any], style: Style) -> None:
         write_atomically(folder / FIGURE, rates_figure(document, style) + "\n")
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
-
-
-def _network(root: Path) -> Any:
-    for folder in NETWORKS:
-        if (root / folder).is_dir():
-            return load_network(root / folder)
-    raise InputError(f"{root / NETWORKS[0]}: is missing; finish the run with: naetrigger run")
 
 
 def _background(source: EventSource, options: RatesOptions) -> str:
