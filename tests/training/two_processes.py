@@ -163,7 +163,7 @@ def diverged_in_validation(processes: Processes) -> str:
     run = run_of(OBJECTIVES["nae"], processes)
     run.state.step = 3  # pre-training is over, step 4 is judged
     if processes.rank == 1:
-        run.objective.__dict__["_negatives"] = _negatives_that_fail(run)
+        run.objective.__dict__["negatives"] = _negatives_that_fail(run)
     try:
         run.advance()
     except NaetriggerError as error:
@@ -185,7 +185,7 @@ def failed_to_begin(processes: Processes) -> str:
 
 def _negatives_that_fail(run: Run) -> Callable[..., torch.Tensor]:
     objective: Any = run.objective
-    sound = objective._negatives
+    sound = objective.negatives
 
     def negatives(*arguments: Any, store: bool, **others: Any) -> torch.Tensor:
         ends: torch.Tensor = sound(*arguments, store=store, **others)
