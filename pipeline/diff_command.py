@@ -37,7 +37,8 @@ def diff(
     found = diff_runs(run_a, run_b)
     status = FAILED if found.worse else PASSED
     if as_json:
-        typer.echo(json.dumps({"exit_status": status, **found.model_dump(mode="json")}))
+        document = json.loads(found.model_dump_json())  # infinities become null
+        typer.echo(json.dumps({"exit_status": status, **document}))
         return status
     _show(found)
     return status

@@ -79,7 +79,8 @@ def monitor(
         report = monitor_files(folder, files, out, options, watcher.progress)
     status = PASSED if report.passed else FAILED
     if as_json:
-        typer.echo(json.dumps({"exit_status": status, **report.model_dump(mode="json")}))
+        document = json.loads(report.model_dump_json())  # infinities become null
+        typer.echo(json.dumps({"exit_status": status, **document}))
         return status
     _show(report, quiet)
     written = out or folder / "validation"

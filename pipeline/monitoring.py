@@ -79,7 +79,10 @@ def monitor_files(
     thresholds, notes = working_thresholds(root)
     watch = _Watch(root, recipe, options, thresholds, progress)
     reference = watch.reference()
-    samples = [watch.sample(path, options.reading, options.process) for path in paths]
+    samples = [
+        replace(watch.sample(path, options.reading, options.process), file=name)
+        for path, name in zip(paths, _names(paths), strict=True)
+    ]
     files, tests = monitored(
         reference, samples, thresholds, watch.thresholds, options.alpha, options.min_effect
     )
@@ -104,6 +107,12 @@ def monitor_files(
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
     return report
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """What files are called: by their names, or by their paths where two names are the same."""
+    names = [path.name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
 def _check(options: MonitorOptions, paths: Sequence[Path]) -> None:

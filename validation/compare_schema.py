@@ -50,10 +50,11 @@ class DifferingEvent(Entry):
     row: int
     """In its process, from 0."""
     event_id: int
-    a: float
-    b: float
-    difference: float
-    """|b - a| in LSBs, or relative for floats."""
+    a: float | None
+    b: float | None
+    """null: no finite number."""
+    difference: float | None
+    """|b - a| in LSBs, or relative for floats; null where one side is no finite number."""
 
 
 class PairComparison(PairAgreement):

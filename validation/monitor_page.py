@@ -34,8 +34,8 @@ def monitor_page(report: MonitorReport, reference: Sample, samples: Sequence[Sam
             notes=report.notes,
             sections=[
                 section
-                for file, sample in zip(report.files, samples, strict=True)
-                for section in _sections(file, reference, sample)
+                for number, (file, sample) in enumerate(zip(report.files, samples, strict=True))
+                for section in _sections(number, file, reference, sample)
             ],
             footer=f"monitor.json, version {report.version} · naetrigger {report.naetrigger} · "
             f"{report.tests} tests, alpha {report.alpha:g}, effects from {report.min_effect:g}",
@@ -87,14 +87,16 @@ def table_row(drift: Drift) -> list[Cell]:
     ]
 
 
-def _sections(file: MonitoredFile, reference: Sample, sample: Sample) -> Iterator[Section]:
+def _sections(
+    number: int, file: MonitoredFile, reference: Sample, sample: Sample
+) -> Iterator[Section]:
     drifts = [file.score, *sorted(file.inputs, key=_strength)]
     yield Section(
         file.file,
         COLUMNS,
         [table_row(drift) for drift in drifts],
         failed=[i for i, drift in enumerate(drifts) if drift.flags],
-        figures=[*_figures(file, reference, sample)],
+        figures=[*_figures(number, file, reference, sample)],
     )
     if file.fractions:
         yield Section(
@@ -109,9 +111,11 @@ def _strength(drift: Drift) -> tuple[bool, float]:
     return not drift.flags, -max(drift.wasserstein, drift.effect)
 
 
-def _figures(file: MonitoredFile, reference: Sample, sample: Sample) -> Iterator[ReportFigure]:
+def _figures(
+    number: int, file: MonitoredFile, reference: Sample, sample: Sample
+) -> Iterator[ReportFigure]:
     def figure(name: str, before: Distribution, now: Distribution) -> ReportFigure:
-        identity = f"{_word(file.file)}-{_word(name)}"
+        identity = f"file-{number}-{_word(name)}"
         svg = draw(identity, Style(label=""), _painter(name, before, now), height=2.8, width=4.4)
         return ReportFigure(identity, "monitor", f"{name}: reference and {file.file}.", svg)
 

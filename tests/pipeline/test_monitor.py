@@ -18,7 +18,7 @@ from naetrigger.contracts.events import Events, write_events
 from naetrigger.contracts.manifest import Manifest, StageRecord, record_files, write_manifest
 from naetrigger.pipeline import engines, monitoring, score_workers
 from naetrigger.pipeline.cli import run_command_line
-from naetrigger.pipeline.monitoring import MonitorOptions, monitor_files
+from naetrigger.pipeline.monitoring import MonitorOptions, _names, monitor_files
 from naetrigger.validation.monitor_schema import MonitorReport
 
 _spec = importlib.util.spec_from_file_location(
@@ -249,3 +249,8 @@ def test_a_run_without_its_test_sample(tmp_path: Path) -> None:
     file = written(tmp_path, small_run.crossings(100, seed=10))
     with pytest.raises(InputError, match=r"test\.h5"):
         monitor_files(root, [file], tmp_path / "out")
+
+
+def test_files_of_one_name_are_told_apart() -> None:
+    assert _names([Path("a/x.h5"), Path("b/y.h5")]) == ["x.h5", "y.h5"]
+    assert _names([Path("a/x.h5"), Path("b/x.h5")]) == ["a/x.h5", "b/x.h5"]

@@ -143,7 +143,7 @@ class Nae(Contrastive[NaeObjective, Autoencoder]):
                 state.buffers["latents"].push(latents)
             return model.decode(latents)
         decoded = model.decode(latents)
-        return decoded.clamp(*s.chain.bounds) if s.chain.boundary == "clip" else decoded
+        return decoded if s.chain.boundary == "none" else decoded.clamp(*s.chain.bounds)
 
     def _latent_starts(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
