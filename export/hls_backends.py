@@ -28,6 +28,8 @@ class BackendKind:
     streams : whether hls4ml can write io_stream for it
     streams_trace : whether a layer shows its output with io_stream too
     decides : whether its projects give the bits of the decision, as a second output
+    single_bits : whether hls4ml 1.3 writes a one-bit format as one; as ac_fixed it writes two bits,
+        and what saturates or wraps at one bit would not
     lacking : what its emulation needs that no free compiler has; None: g++ is enough
     """
 
@@ -40,6 +42,7 @@ class BackendKind:
     streams: bool = True
     streams_trace: bool = True
     decides: bool = False
+    single_bits: bool = True
     lacking: str | None = None
 
 
@@ -52,13 +55,16 @@ BACKENDS: dict[str, BackendKind] = {
         BackendKind("Vivado", AMD, "", ("vivado_hls",), _ALL, True, decides=True),
         BackendKind("VivadoAccelerator", AMD, "pynq-z2", ("vivado_hls",), namespaced=True),
         # hls4ml 1.3.0 saves the output stream for every layer (quartus_writer.py)
-        BackendKind("Quartus", "Intel", "Arria10", ("i++",), streams_trace=False),
-        BackendKind("Catapult", AMD, "", ("catapult",), decides=True),
+        BackendKind(
+            "Quartus", "Intel", "Arria10", ("i++",), streams_trace=False, single_bits=False
+        ),
+        BackendKind("Catapult", AMD, "", ("catapult",), single_bits=False),
         BackendKind(
             "oneAPI",
             "Intel",
             "Agilex7",
             ("icpx",),
+            single_bits=False,
             lacking="Intel's compiler icpx with its SYCL and ac_types headers",
         ),
         BackendKind(

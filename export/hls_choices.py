@@ -21,8 +21,22 @@ from naetrigger.export.settings import FirmwareSettings, HlsLayer
 WEIGHTED = ("dense", "sum")
 
 
+def _check_single_bits(network: FixedPointNetwork, kind: BackendKind) -> None:
+    narrow = [node for node in network.nodes if node.type.width == 1]
+    if narrow:
+        raise InputError(
+            "hls: "
+            + "; ".join(
+                f"{node.name}: hls4ml writes {node.type} with two bits for {kind.name}; widen it"
+                for node in narrow
+            )
+        )
+
+
 def check_layers(network: FixedPointNetwork, kind: BackendKind, settings: FirmwareSettings) -> None:
     """InputError for a layer that is not there, or a choice that its back end does not have."""
+    if not kind.single_bits:
+        _check_single_bits(network, kind)
     names = [node.name for node in network.nodes if node.op != "input"]
     problems = [
         f"no layer '{name}'{suggestion(name, names)} (there are {', '.join(names)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
+from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.export import hls_choices
 from naetrigger.export.hls import write_hls
@@ -171,6 +173,17 @@ def test_what_a_back_end_does_not_have_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         write(tmp_path / "hls", board, **settings)
+
+
+@pytest.mark.parametrize("backend", ["Quartus", "Catapult", "oneAPI"])
+def test_single_bits_that_would_be_two_are_refused(
+    backend: str, tmp_path: Path, board: Board
+) -> None:
+    bit = Fixed(False, 1, 1, Rounding.TRN, Overflow.SAT)
+    nodes = tuple(replace(n, type=bit) if n.op == "relu" else n for n in TINY.nodes)
+    network = replace(TINY, nodes=nodes)
+    with pytest.raises(InputError, match=rf"a0: hls4ml writes .* with two bits for {backend}"):
+        write(tmp_path / "hls", board, network, hls_backend=backend)
 
 
 def test_distributed_arithmetic_names_its_extra(
