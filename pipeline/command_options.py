@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from naetrigger.pipeline.terminal import Watcher
 
 PASSED, FAILED, CRASHED = 0, 1, 3
@@ -94,6 +97,13 @@ def watching_parts(out: Path, *, silent: bool, debug: bool) -> Iterator[Watcher]
     parts = out.with_name(out.name + ".parts")
     with terminal.watching(silent=silent, debug=debug) as watcher, resumable(parts):
         yield watcher
+
+
+def echo_json(document: BaseModel, status: int) -> int:
+    """Print a document as one line of JSON with the exit status, which is given back."""
+    told = json.loads(document.model_dump_json())  # infinities become null
+    typer.echo(json.dumps({"exit_status": status, **told}))
+    return status
 
 
 def workers_of(asked: int | None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,7 @@ from naetrigger.pipeline.command_options import (
     UnitsOption,
     ViewOption,
     WorkersOption,
+    echo_json,
     workers_of,
 )
 
@@ -73,9 +73,7 @@ def compare(
         report = compare_run(folder, file, out, options, watcher.progress)
     status = PASSED if report.passed else FAILED
     if as_json:
-        document = json.loads(report.model_dump_json())  # infinities become null
-        typer.echo(json.dumps({"exit_status": status, **document}))
-        return status
+        return echo_json(report, status)
     _show(report, quiet)
     written = out or folder / "validation"
     typer.echo(f"{written / DOCUMENT}, {PAGE}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ from naetrigger.pipeline.command_options import (
     PASSED,
     DebugOption,
     JsonOption,
+    echo_json,
 )
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def diff(
     found = diff_runs(run_a, run_b)
     status = FAILED if found.worse else PASSED
     if as_json:
-        document = json.loads(found.model_dump_json())  # infinities become null
-        typer.echo(json.dumps({"exit_status": status, **document}))
-        return status
+        return echo_json(found, status)
     _show(found)
     return status
 
