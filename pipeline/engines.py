@@ -61,6 +61,7 @@ class EngineKind:
     traces : whether it is a TracingEngine
     decides : whether it gives the bits of the decision where the network has one
     max_events : how many events of each process a verdict asks it for; None: all
+    slow : some 10^4 events a second; files are cut finely, so that all workers end together
     """
 
     name: str
@@ -72,6 +73,7 @@ class EngineKind:
     traces: bool = False
     decides: bool = False
     max_events: int | None = None
+    slow: bool = False
 
 
 def engine_named(name: str) -> EngineKind:
@@ -299,6 +301,7 @@ def _further_hls(backend: str) -> EngineKind:
         load=_hls_in(folder),
         traces=True,
         decides=True,
+        slow=True,
     )
 
 
@@ -371,6 +374,7 @@ ENGINES: dict[str, EngineKind] = {
             load=_qonnx,
             traces=True,
             max_events=2000,
+            slow=True,
             decides=True,
         ),
         EngineKind(
@@ -381,6 +385,7 @@ ENGINES: dict[str, EngineKind] = {
             load=_hls_in("hls"),
             traces=True,
             decides=True,
+            slow=True,
         ),
         EngineKind(
             name="rtl",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from naetrigger.contracts.event_stream import ROWS_PER_BLOCK
 from naetrigger.contracts.events import Events, concatenated
+from naetrigger.pipeline.engines import engine_named
 from naetrigger.pipeline.model_inputs import BLOCK
 from naetrigger.pipeline.score_workers import Alone, Scores, Task, Workers, working
 from naetrigger.training.data.formats.format import CHUNK_VALUES
@@ -19,6 +20,7 @@ Floats32 = npt.NDArray[np.float32]
 Keep = Callable[[Events], Floats32]
 
 MAX_ROWS = 65536
+MAX_SLOW_ROWS = 8192  # a second or so of the emulations, so that all workers end together
 MAX_VALUES = 4_000_000  # of a chunk of wide events: 16 MB
 
 
@@ -44,9 +46,10 @@ class ScoredChunk:
         return len(self.scores)
 
 
-def chunk_rows(columns: int) -> int:
-    """Rows of a chunk of events of so many columns; a multiple of BLOCK."""
-    return max(min(MAX_ROWS, MAX_VALUES // max(columns, 1)) // BLOCK, 1) * BLOCK
+def chunk_rows(columns: int, slow: bool = False) -> int:
+    """Rows of a chunk of events of so many columns, for a slow engine or not; a multiple of BLOCK."""
+    most = MAX_SLOW_ROWS if slow else MAX_ROWS
+    return max(min(most, MAX_VALUES // max(columns, 1)) // BLOCK, 1) * BLOCK
 
 
 def read_rows(columns: int) -> int:
@@ -75,10 +78,11 @@ def score_stream(
     Raises InputError for events that the run's model cannot take, naming the rows.
     """
     inputs = task.inputs()
+    rows = rows or chunk_rows(len(inputs.columns), engine_named(task.engine).slow)
     pending: dict[int, Piece] = {}
     with working(task, workers) as pool:
         read = source.chunks(process, size=read_rows(len(source.columns)))
-        cut = pieces(read, rows or chunk_rows(len(inputs.columns)), inputs.select, keep)
+        cut = pieces(read, rows, inputs.select, keep)
         for number, piece in enumerate(cut):
             if number in done:
                 if passed is not None:

@@ -80,7 +80,7 @@ def score_file(
     check_output(out, force)
     recipe = checked_run(root, engine)
     task, source = opened(root, path, engine, recipe, reading or Reading())
-    rows = rows or chunk_rows(len(task.inputs().columns))
+    rows = rows or chunk_rows(len(task.inputs().columns), engine_named(engine).slow)
     digest = _Digest(path)
     order = {
         "run": sha256_of(root / NAME),
