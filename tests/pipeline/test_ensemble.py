@@ -105,7 +105,6 @@ def test_the_report_shows_the_spread(
 @pytest.mark.parametrize(
     ("label", "n"),
     [
-        ("training teacher (wnae), seed 5 (1 of 3)", 30),
         ("training teacher (wnae), seed 6 (2 of 3)", 0),
         ("training baseline_ae (ae), seed 6 (2 of 3)", 20),
         ("training teacher (wnae), seed 7 (3 of 3)", 45),

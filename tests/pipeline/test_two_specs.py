@@ -16,6 +16,7 @@ from naetrigger.pipeline import engines
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.input_specs import has_two_specs, spec_of
 from tests.pipeline.expected_engines import ALWAYS
+from tests.quick_compiler import quick_compiler
 
 CELLS = grid_columns("pix", (4, 4))
 RECIPE = """
@@ -26,7 +27,7 @@ data: {source: images.h5, input_spec: auto, student_input_spec: sums.yaml}
 model: {hidden: [8], latent: 2}
 objective: {name: ae, steps: 40}
 student: {mode: regress, hidden: [6], epochs: 2, float_epochs: 2, points: {noise_count: 300}}
-firmware: {vectors: 1000, rtl_simulation: false, synthesis: none}
+firmware: {vectors: 1000, compiler: COMPILER, rtl_simulation: false, synthesis: none}
 validation:
   bootstrap_replicas: 20
   background_efficiencies: [0.1]
@@ -71,7 +72,7 @@ def test_every_engine_gets_its_models_inputs(
     events = [sample("qcd", "background", 1500, 5, 0), sample("top", "signal", 200, 2, 1)]
     write_events(tmp_path / "images.h5", events)
     (tmp_path / "sums.yaml").write_text(SUMS)
-    (tmp_path / "two.yaml").write_text(RECIPE)
+    (tmp_path / "two.yaml").write_text(RECIPE.replace("COMPILER", str(quick_compiler(tmp_path))))
     assert run_command_line(["run", "two.yaml", "--out", "run", "--quiet"]) == 0
     root = tmp_path / "run"
     assert has_two_specs(root)

@@ -48,7 +48,7 @@ class GlowObjective(ObjectiveBase):
     name: Literal["glow"] = "glow"
     """Which objective this is."""
 
-    batch_size: int = Field(128, ge=1)
+    batch_size: int = Field(128, ge=1, le=10_000_000)
     """Events a step, drawn with replacement."""
 
     image: tuple[int, int] | None = None
@@ -82,7 +82,7 @@ class PixelCnnObjective(ObjectiveBase):
     name: Literal["pixelcnn"] = "pixelcnn"
     """Which objective this is."""
 
-    batch_size: int = Field(128, ge=1)
+    batch_size: int = Field(128, ge=1, le=10_000_000)
     """Events a step, drawn with replacement."""
 
     image: tuple[int, int] | None = None

@@ -8,7 +8,10 @@ from pydantic import Field, model_validator
 
 from naetrigger.contracts.settings import Settings
 
+MAX_LAYERS = 64
+
 Width = Annotated[int, Field(ge=1, le=65536)]
+Widths = Annotated[tuple[Width, ...], Field(max_length=MAX_LAYERS)]
 
 
 class ModelSettings(Settings):
@@ -17,7 +20,7 @@ class ModelSettings(Settings):
     kind: Literal["mlp", "conv"] = "mlp"
     """The family of networks; a name in `naetrigger.training.models.MODELS`."""
 
-    hidden: tuple[Width, ...] = (32, 32)
+    hidden: Widths = (32, 32)
     """Widths of the encoder's hidden layers, from the input to the latent; conv: channels."""
 
     image: tuple[int, int] | None = None
@@ -26,7 +29,7 @@ class ModelSettings(Settings):
     latent: Width = 3
     """Width of the latent layer."""
 
-    decoder_hidden: tuple[Width, ...] | None = None
+    decoder_hidden: Widths | None = None
     """Widths of the decoder's hidden layers, from the latent to the output; none: mirrored."""
 
     activation: Literal["relu", "leaky_relu", "prelu", "softplus", "tanh"] = "relu"

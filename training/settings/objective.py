@@ -32,7 +32,7 @@ class ObjectiveBase(Settings):
     steps: int = Field(3000, ge=1)
     """Optimiser steps at most."""
 
-    batch_size: int = Field(512, ge=1)
+    batch_size: int = Field(512, ge=1, le=10_000_000)
     """Events a step, drawn with replacement."""
 
     learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)

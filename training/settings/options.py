@@ -23,7 +23,7 @@ class TrainingOptions(Settings):
     channels_last: bool = False
     """Convolutional networks keep their images with the channels last; often faster."""
 
-    threads: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, le=1024)
     """Threads of torch; one is fastest for small networks, and part of what makes runs equal."""
 
     trajectories: int = Field(0, ge=0, le=65536)

@@ -91,12 +91,12 @@ def test_closure_against_generator_jets(monkeypatch):
     script = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, script)  # where its dataclasses look
     spec.loader.exec_module(script)
-    pairs = script.qcd_pairs(1500, 77, calibration.shipped())
+    pairs = script.qcd_pairs(600, 77, calibration.shipped())
     for low, high in ((40, 60), (60, 100), (100, 200)):
         here = (pairs.pt >= low) & (pairs.pt < high) & (pairs.eta < 3)
         ratio = pairs.measured[here] / pairs.pt[here]
         error = 1.25 * ratio.std() / np.sqrt(len(ratio))
         assert abs(np.median(ratio) - 1) < 0.05 + 3 * error
-    raw = script.qcd_pairs(500, 78, calibration.uncalibrated())
+    raw = script.qcd_pairs(200, 78, calibration.uncalibrated())
     here = (raw.pt > 40) & (raw.pt < 200) & (raw.eta < 3)
     assert abs(np.median(raw.measured[here] / raw.pt[here]) - 1) > 0.05  # the test can fail
