@@ -2,7 +2,8 @@
 
     python benchmarks/kill_moments.py --moments 50 --out runs/kill-moments
 
-Each run is ended ENDS times at random moments, by SIGKILL or SIGINT, sent to the process alone (its
+Each run is ended ENDS times, each time after a random amount of CPU time (so that a busy machine
+makes no difference), by SIGKILL or SIGINT, sent to the process alone (its
 compilers and workers live on) or to its whole group, and started again at once; the last time it
 must end well. Every file of the folder at the end is compared byte by byte with the undisturbed
 run's; none may differ, since none holds a time, a path or a process id. ``moments.jsonl`` keeps a
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -61,7 +63,8 @@ WAYS = {
 }
 SENT = {"SIGKILL": -signal.SIGKILL, "SIGINT": 130}  # the exit status that follows
 ROWS = 100_000  # of background, so that reading takes a while, too
-ENDS = 5  # of each run, before it is left to finish
+ENDS = 10  # of each run, before it is left to finish
+REACH = 0.35  # of an undisturbed run's CPU time: the latest moment
 
 
 def main() -> None:
@@ -75,7 +78,8 @@ def main() -> None:
     recipe = write_inputs(folder)
     seconds = undisturbed(recipe)
     record = folder / "moments.jsonl"
-    runs = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+    lines = record.read_text().splitlines() if record.exists() else []
+    runs = [json.loads(line) for line in lines]
     for number in range(len(runs), -(-arguments.moments // ENDS)):
         runs.append(
             one_run(recipe, number, seconds, np.random.default_rng([arguments.seed, number]))
@@ -113,14 +117,16 @@ def quick_compiler(folder: Path) -> Path:
 
 
 def undisturbed(recipe: Path) -> float:
-    """Make the run that all others are compared with; the seconds it took."""
+    """Make the run that all others are compared with; its CPU seconds, compilers included."""
     root, note = recipe.parent / "undisturbed", recipe.parent / "undisturbed.json"
     if not note.exists():
         shutil.rmtree(root, ignore_errors=True)
-        start = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         status, errors = finished(recipe, root)
         assert status == 0, errors
-        note.write_text(json.dumps(time.monotonic() - start))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        note.write_text(json.dumps(seconds))
     return float(json.loads(note.read_text()))
 
 
@@ -144,7 +150,7 @@ def one_run(recipe: Path, number: int, seconds: float, rng: np.random.Generator)
     moments = []
     for i in range(ENDS):
         way = list(WAYS)[(number + i) % len(WAYS)]
-        after = float(rng.uniform(0, seconds / 2))
+        after = float(rng.uniform(0, REACH * seconds))
         moments.append(one_moment(recipe, root, way, after))
     again, errors = finished(recipe, root)
     differ = differences(root, recipe.parent / "undisturbed")
@@ -162,7 +168,7 @@ def one_run(recipe: Path, number: int, seconds: float, rng: np.random.Generator)
 
 
 def one_moment(recipe: Path, root: Path, way: str, after: float) -> dict[str, Any]:
-    """End a run after so many seconds; whether it ended as it must."""
+    """End a run after so many CPU seconds; whether it ended as it must."""
     status, stage, said = ended(recipe, root, way, after)
     early = stage in ("start of Python", "before data") or not said
     clean = "Traceback" not in said and (
@@ -171,7 +177,7 @@ def one_moment(recipe: Path, root: Path, way: str, after: float) -> dict[str, An
     )
     return {
         "way": way,
-        "after_s": round(after, 2),
+        "after_cpu_s": round(after, 2),
         "at_work": stage,
         "status": status,
         "clean": clean,
@@ -192,18 +198,26 @@ def ended(recipe: Path, root: Path, way: str, after: float) -> tuple[int, str, s
             stderr=stderr,
             start_new_session=True,
         )
-        try:
-            process.wait(after)
-        except subprocess.TimeoutExpired:
-            if group:
-                os.killpg(process.pid, number)
-            else:
-                process.send_signal(number)
+        while process.poll() is None and cpu_seconds(process.pid) < after:
+            time.sleep(0.02)
+        if process.poll() is None:
+            (os.killpg if group else os.kill)(process.pid, number)
         stage = at_work(root)
         status = process.wait(300)
     said = log.read_text()
     log.unlink()
     return status, stage, said
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process and of its descendants."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0.0
+    own = sum(int(ticks) for ticks in stat[11:15]) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_seconds(int(child)) for child in children)
 
 
 def at_work(root: Path) -> str:
@@ -240,7 +254,7 @@ def report(runs: list[dict[str, Any]], seconds: float) -> str:
     moments = [moment | {"good": run["as_expected"]} for run in runs for moment in run["moments"]]
     lines = [
         f"\n{sum(m['good'] for m in moments)} of {len(moments)} moments as expected, in {good} of "
-        f"{len(runs)} runs; undisturbed: {seconds:.0f} s\n"
+        f"{len(runs)} runs; undisturbed: {seconds:.0f} CPU s\n"
     ]
     for key, title in (("way", "ended by"), ("at_work", "at work")):
         rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -47,6 +48,32 @@ class MissingExtra(EnvironmentProblem):
             f"the Python package '{module}' is not installed; "
             f"it comes with: pip install 'naetrigger[{extra}]'"
         )
+
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_ALLOWED = (errno.EACCES, errno.EROFS, errno.EPERM)
+BAD_PATH = (
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT, errno.ENOTDIR),
+    *(errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENXIO),
+)
+
+
+def system_problem(error: OSError) -> NaetriggerError | None:
+    """What the operating system refused, as an error with a remedy; None where it is a defect."""
+    place = "" if error.filename is None else f"{str(error.filename)[:400]}: "
+    if error.errno in FULL_DISK:
+        return EnvironmentProblem(
+            f"{place}the disk is full, or a quota or file size limit is reached "
+            f"({error.strerror}); make room and give the command again"
+        )
+    if error.errno in NOT_ALLOWED:
+        return EnvironmentProblem(
+            f"{place}not allowed ({error.strerror}); change its permissions, or choose another "
+            "place"
+        )
+    if error.errno in BAD_PATH and place:
+        return InputError(f"{place}{error.strerror}; give another path")
+    return None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from naetrigger.contracts.errors import InputError, suggestion
+from naetrigger.contracts.regular_file import read_json
 from naetrigger.contracts.version import __version__
 
 FORMAT = "naetrigger-run"
@@ -185,8 +186,10 @@ def read_manifest(root: Path) -> Manifest:
     path = root / NAME
     if not root.is_dir():
         raise InputError(f"{root}: no such run folder")
+    if not path.exists():
+        raise InputError(f"{root}: not a run folder (it holds no {NAME})")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
         if document["format"] != FORMAT or document["version"] != VERSION:
             raise InputError(
                 f"{path}: expected {FORMAT} version {VERSION}, got {document['format']} "
@@ -196,8 +199,6 @@ def read_manifest(root: Path) -> Manifest:
             stages={str(n): record_from(r) for n, r in document["stages"].items()},
             program=str(document["program"]),
         )
-    except FileNotFoundError as error:
-        raise InputError(f"{root}: not a run folder (it holds no {NAME})") from error
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{path}: not a readable manifest ({error!r}); delete the file and run again to have "

@@ -19,6 +19,7 @@ import numpy as np
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed, Integers, parse_fixed
 from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.contracts.regular_file import read_json
 from naetrigger.contracts.window import Window
 
 FORMAT = "naetrigger-network"
@@ -70,7 +71,7 @@ def load_network(folder: Path) -> FixedPointNetwork:
     """Read what save_network wrote; InputError for anything that is not such a network."""
     path = folder / "network.json"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
         if document["format"] != FORMAT or document["version"] not in READABLE:
             known = " or ".join(map(str, READABLE))
             raise InputError(
@@ -96,7 +97,6 @@ def load_network(folder: Path) -> FixedPointNetwork:
         ValueError,
         AttributeError,
         zipfile.BadZipFile,
-        RecursionError,
         OverflowError,
     ) as error:
         raise InputError(f"{folder}: not a readable network ({error!r})") from error

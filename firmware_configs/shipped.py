@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import lru_cache
 from importlib import resources
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from naetrigger.contracts.errors import InputError, suggestion
+from naetrigger.contracts.regular_file import require_regular
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -68,6 +70,8 @@ def _add(place: _Open, value: Any, line: int) -> None:
     if place.is_mapping and len(place.items) % 2 == 0:
         if isinstance(value, dict | list):
             raise yaml.YAMLError(f"line {line}: a key must be one word")
+        if not isinstance(value, str):
+            raise yaml.YAMLError(f"line {line}: the key {value} is no text; put it in quotes")
         if value in place.items[::2]:
             raise InputError(f"key '{value}' stands twice (again in line {line})")
     place.items.append(value)
@@ -102,12 +106,10 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
 
 def read_text(path: Path) -> str:
     """The text of a small file, or an InputError that names it."""
+    if require_regular(path) > MAX_BYTES:
+        raise InputError(f"{path}: larger than {MAX_BYTES} bytes; this is no settings file")
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES} bytes; this is no settings file")
         return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from error
 
@@ -126,7 +128,7 @@ def find(kind: str, name_or_path: str) -> tuple[str, str]:
         file = resources.files("naetrigger.firmware_configs") / kind / f"{name_or_path}.yaml"
         return file.read_text(encoding="utf-8"), f"{kind}/{name_or_path}.yaml"
     path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml") or path.exists():
+    if path.suffix in (".yaml", ".yml") or os.path.lexists(path):
         return read_text(path), str(path)
     names = shipped_names(kind)
     raise InputError(

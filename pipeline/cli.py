@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from naetrigger.contracts.errors import InputError, NaetriggerError
+from naetrigger.contracts.errors import InputError, NaetriggerError, system_problem
 from naetrigger.contracts.version import __version__
 from naetrigger.pipeline import (
     build_command,
     compare_command,
     data_commands,
     diff_command,
+    doctor_command,
     import_command,
     monitor_command,
     package_command,
@@ -73,7 +74,8 @@ def run_command_line(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the rest
         return BROKEN_PIPE
     except Exception as error:
-        return _report_error(error, CRASHED)
+        known = system_problem(error) if isinstance(error, OSError) else None
+        return _report_error(known or error, known.exit_status if known else CRASHED)
     return status if isinstance(status, int) else PASSED
 
 
@@ -121,6 +123,7 @@ for _name, _until, _description in (
     app.command(_name, help=_description)(run_commands.stage_command(_until))
 app.command("report")(run_commands.report)
 app.command("show")(run_commands.show)
+app.command("doctor")(doctor_command.doctor)
 app.command("build")(build_command.build)
 app.command("synthesize")(synthesize_command.synthesize)
 app.command("package")(package_command.package)

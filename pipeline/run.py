@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError, suggestion
+from naetrigger.contracts.errors import (
+    FULL_DISK,
+    NOT_ALLOWED,
+    EnvironmentProblem,
+    InputError,
+    suggestion,
+)
 from naetrigger.contracts.manifest import Manifest, StageRecord, damage, read_manifest, verify
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
@@ -35,7 +40,6 @@ from naetrigger.pipeline.work import Work
 log = logging.getLogger(__name__)
 
 State = Literal["done", "outdated", "not run", "damaged"]
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,6 @@ def _disk_problems(root: Path) -> Iterator[None]:
                 f"{root}: the disk is full (or a quota or file size limit is reached): {error}; "
                 "make room and run again, finished stages are kept"
             ) from error
-        if number in (errno.EACCES, errno.EROFS, errno.EPERM):
+        if number in NOT_ALLOWED:
             raise EnvironmentProblem(f"{root}: cannot be written to: {error}") from error
         raise

@@ -15,6 +15,7 @@ from pathlib import Path
 from naetrigger.contracts import calo_regions, trigger_objects
 from naetrigger.contracts.errors import InputError, suggestion
 from naetrigger.contracts.events import HARDWARE_UNIT, Events, concatenated
+from naetrigger.contracts.regular_file import require_regular
 from naetrigger.training.data.formats import FORMATS
 from naetrigger.training.data.formats.format import (
     CHUNK_ROWS,
@@ -124,8 +125,7 @@ def open_events(
     name = format_name or recognise(path)
     if name not in FORMATS:
         raise InputError(f"no format '{name}'{suggestion(name, FORMATS)} ({', '.join(FORMATS)})")
-    if not path.is_file():
-        raise InputError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    require_regular(path)
     with reading(path, FORMATS[name].title):
         description = FORMATS[name].describe(path, options)
     return EventSource(path, name, FORMATS[name], options, description)
@@ -145,8 +145,7 @@ def require_views(sources: Iterable[EventSource]) -> None:
 
 def recognise(path: Path) -> str:
     """The name of a file's format; InputError where it has none that is known."""
-    if not path.is_file():
-        raise InputError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    require_regular(path)
     for name, format in FORMATS.items():
         if format.recognise(path):
             return name

@@ -169,6 +169,8 @@ class DataSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.columns and len(set(self.columns)) != len(self.columns):
+            raise ValueError(f"columns: each name once, got {', '.join(self.columns)}")
         if self.source.endswith(".csv") and isinstance(self.signals, tuple) and self.signals:
             raise ValueError("a CSV source takes signals as {name: path of a file}")
         if self.format is not None and self.format not in FORMAT_NAMES:
