@@ -201,9 +201,10 @@ def show(folder: FolderArgument, as_json: JsonOption = False, debug: DebugOption
 
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    of: Annotated[Document, typer.Option("--of", help="Of `schema`: which document's.")] = (
-        Document.recipe
-    ),
+    of: Annotated[
+        Document | None,
+        typer.Option("--of", help="Of `schema`: which document's; default: recipe."),
+    ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -213,8 +214,10 @@ def list_(
     from naetrigger.pipeline.listings import LISTINGS
 
     if kind is Kind.schema:
-        typer.echo(json.dumps(schema_of(of), indent=1))
+        typer.echo(json.dumps(schema_of(of or Document.recipe), indent=1))
         return
+    if of is not None:
+        raise InputError(f"--of: '{kind.value}' has no documents; only `list schema` takes it")
     rows = LISTINGS[kind.value]()
     if as_json:
         typer.echo(json.dumps(rows))

@@ -294,7 +294,7 @@ def show_firmware(firmware: Sequence[FirmwareEstimate]) -> None:
             Console(highlight=False, soft_wrap=True).print(clock, markup=False)
 
 
-def show_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table, or say that there is nothing in it; a row is one line unless a terminal is
     too narrow for it."""
     console = Console(highlight=False)

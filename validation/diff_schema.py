@@ -24,7 +24,7 @@ class StageChange(Entry):
     """Files of one name and other bytes."""
     only_a: int
     only_b: int
-    missing: Literal["", "a", "b", "a and b"] = ""
+    missing: Literal["", "a", "b"] = ""
     """Where it is not finished."""
 
 
@@ -48,12 +48,13 @@ class AucChange(Entry):
     signal: str
     model: str
     engine: str
-    a: float
+    a: float | None
+    """None where that run does not have it."""
     error_a: float | None
-    b: float
+    b: float | None
     error_b: float | None
-    difference: float
-    """b - a."""
+    difference: float | None
+    """b - a; None where one run alone has it."""
     error: float | None
     paired: bool
     """Of resamples that both runs share, as they have the same test events; else in quadrature."""
@@ -61,7 +62,19 @@ class AucChange(Entry):
     @property
     def sigma(self) -> float | None:
         """The difference in standard deviations."""
-        return self.difference / self.error if self.error else None
+        return None if self.difference is None or not self.error else self.difference / self.error
+
+
+class SignalChange(Entry):
+    """How much of a signal a threshold keeps."""
+
+    signal: str
+    a: float | None
+    """None where that run does not have it."""
+    interval_a: tuple[float, float] | None
+    """68%."""
+    b: float | None
+    interval_b: tuple[float, float] | None
 
 
 class ThresholdChange(Entry):
@@ -76,7 +89,7 @@ class ThresholdChange(Entry):
     interval_a: tuple[float, float] | None
     kept_b: float | None
     interval_b: tuple[float, float] | None
-    signals: tuple[Setting, ...] = ()
+    signals: tuple[SignalChange, ...] = ()
     """Signal efficiencies that differ."""
 
 

@@ -17,6 +17,7 @@ from naetrigger.validation.diff_schema import (
     DiffReport,
     FigureChange,
     Setting,
+    SignalChange,
     StageChange,
     ThresholdChange,
 )
@@ -138,24 +139,31 @@ def _checks(a: Document, b: Document) -> Iterator[CheckChange]:
 
 
 def _aucs(a: Document, b: Document, paired: PairedError) -> Iterator[AucChange]:
+    if not a or not b:
+        return
     one, other = ({_auc_key(auc): auc for auc in report.get("auc", [])} for report in (a, b))
-    for key, old in one.items():
-        new = other.get(key)
-        if new is None or old["value"] == new["value"]:
-            continue
-        shared = paired(*key)
-        yield AucChange(
-            signal=key[0],
-            model=key[1],
-            engine=key[2],
-            a=old["value"],
-            error_a=old["error"],
-            b=new["value"],
-            error_b=new["error"],
-            difference=new["value"] - old["value"],
-            error=_in_quadrature(old["error"], new["error"]) if shared is None else shared,
-            paired=shared is not None,
-        )
+    for key in dict.fromkeys([*one, *other]):
+        old, new = one.get(key, {}), other.get(key, {})
+        if old.get("value") != new.get("value"):
+            yield _auc_change(key, old, new, paired(*key) if old and new else None)
+
+
+def _auc_change(
+    key: tuple[str, str, str], old: Document, new: Document, shared: float | None
+) -> AucChange:
+    error_a, error_b = old.get("error"), new.get("error")
+    return AucChange(
+        signal=key[0],
+        model=key[1],
+        engine=key[2],
+        a=old.get("value"),
+        error_a=error_a,
+        b=new.get("value"),
+        error_b=error_b,
+        difference=new["value"] - old["value"] if old and new else None,
+        error=_in_quadrature(error_a, error_b) if shared is None else shared,
+        paired=shared is not None,
+    )
 
 
 def _auc_key(auc: Document) -> tuple[str, str, str]:
@@ -181,16 +189,30 @@ def _thresholds(a: RunDocuments, b: RunDocuments) -> Iterator[ThresholdChange]:
                 interval_a=old.interval,
                 kept_b=new.kept,
                 interval_b=new.interval,
-                signals=tuple(_settings(old.signals, new.signals)),
+                signals=tuple(_signals(old.signals, new.signals)),
             )
+
+
+Interval = tuple[float, float]
+Kept = tuple[float | None, Interval | None]
+"""A fraction and its 68% interval."""
 
 
 @dataclass(frozen=True)
 class _Point:
     threshold: float | None = None
     kept: float | None = None
-    interval: tuple[float, float] | None = None
-    signals: Mapping[str, float] = field(default_factory=dict)
+    interval: Interval | None = None
+    signals: Mapping[str, Kept] = field(default_factory=dict)
+
+
+def _signals(a: Mapping[str, Kept], b: Mapping[str, Kept]) -> Iterator[SignalChange]:
+    for name in dict.fromkeys([*a, *b]):
+        old, new = a.get(name, (None, None)), b.get(name, (None, None))
+        if old[0] != new[0]:
+            yield SignalChange(
+                signal=name, a=old[0], interval_a=old[1], b=new[0], interval_b=new[1]
+            )
 
 
 def _points(report: Document) -> dict[str, _Point]:
@@ -199,8 +221,8 @@ def _points(report: Document) -> dict[str, _Point]:
         f"{point['model']}, background {point['target']:g}": _Point(
             point["threshold_float"] if point["threshold_hw"] is None else point["threshold_hw"],
             point["background_efficiency"],
-            None if point["low"] is None else (point["low"], point["high"]),
-            {signal["signal"]: signal["efficiency"] for signal in point.get("signals", [])},
+            _low_high(point),
+            {s["signal"]: (s["efficiency"], _low_high(s)) for s in point.get("signals", [])},
         )
         for point in report.get("working_points", [])
         if point["model"] in ("teacher", "student")
@@ -227,7 +249,11 @@ def _rates(rates: Document) -> dict[str, _Point]:
     }
 
 
-def _ends(interval: Any) -> tuple[float, float] | None:
+def _low_high(entry: Document) -> Interval | None:
+    return None if entry.get("low") is None else (entry["low"], entry["high"])
+
+
+def _ends(interval: Any) -> Interval | None:
     return None if interval is None else (float(interval[0]), float(interval[1]))
 
 

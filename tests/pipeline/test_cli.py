@@ -185,6 +185,8 @@ def test_a_signal_of_several_samples_is_listed_once(capsys: pytest.CaptureFixtur
 def test_list_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["list", "schema"]) == 0
     assert "objective" in json.loads(capsys.readouterr().out)["properties"]
+    assert run_command_line(["list", "boards", "--of", "report"]) == 2
+    assert "only `list schema` takes it" in capsys.readouterr().err
 
 
 def test_data_info(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ REPORT: dict[str, Any] = {
     "working_points": [
         {"model": "student", "target": 0.01, "threshold_hw": 50, "threshold_float": 25.0,
          "background_efficiency": 0.0099, "low": 0.009, "high": 0.011,
-         "signals": [{"signal": "top", "efficiency": 0.3}]},
+         "signals": [{"signal": "top", "efficiency": 0.3, "low": 0.28, "high": 0.32}]},
         {"model": "pca", "target": 0.01, "threshold_hw": None, "threshold_float": 1.0,
          "background_efficiency": 0.0099, "low": 0.009, "high": 0.011},
     ],
@@ -107,7 +107,7 @@ def test_every_section(tmp_path: Path) -> None:
     report["checks"][2].update(passed=True, value=0.05)
     report["auc"][0].update(value=0.85, error=0.04)
     report["working_points"][0].update(threshold_hw=55)
-    report["working_points"][0]["signals"][0]["efficiency"] = 0.2
+    report["working_points"][0]["signals"][0].update(efficiency=0.2, low=0.19, high=0.22)
     report["firmware"][0].update(lut=1200)
     b = write_run(tmp_path / "b", report)
     (b / "recipe.yaml").write_text(
@@ -139,9 +139,9 @@ def test_every_section(tmp_path: Path) -> None:
     points = {point.point: point for point in found.thresholds}
     assert set(points) == {"student, background 0.01", "1 kHz"}
     assert points["student, background 0.01"].threshold_b == 55
-    assert [(s.key, s.a, s.b) for s in points["student, background 0.01"].signals] == [
-        ("top", 0.3, 0.2)
-    ]
+    (kept,) = points["student, background 0.01"].signals
+    assert (kept.signal, kept.a, kept.b) == ("top", 0.3, 0.2)
+    assert (kept.interval_a, kept.interval_b) == ((0.28, 0.32), (0.19, 0.22))
     assert (points["1 kHz"].kept_b, points["1 kHz"].interval_b) == (0.9, (0.8, 1.0))
     assert [(f.quantity, f.a, f.b) for f in found.firmware] == [("lut", 1000, 1200)]
 
@@ -159,6 +159,45 @@ def test_the_command_fails_where_a_check_is_lost(
     assert run_command_line(["diff", str(a), str(b), "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert (document["exit_status"], document["worse"]) == (1, ["latency"])
+
+
+def test_an_auc_that_one_run_alone_has_is_shown(tmp_path: Path) -> None:
+    more = [*REPORT["auc"], {**REPORT["auc"][0], "signal": "higgs", "value": 0.8}]
+    a, b = write_run(tmp_path / "a", REPORT), write_run(tmp_path / "b", changed(auc=more))
+    for runs, value in (((a, b), (None, 0.8)), ((b, a), (0.8, None))):
+        (auc,) = diff_runs(*runs).auc
+        assert (auc.signal, auc.a, auc.b, auc.difference, auc.sigma) == (
+            "higgs",
+            *value,
+            None,
+            None,
+        )
+
+
+def test_the_page_has_every_section_and_marks_what_is_lost(tmp_path: Path) -> None:
+    report = changed()
+    report["auc"][0].update(value=0.85, error=0.04)
+    report["checks"][0].update(passed=False, value=12.0)
+    a, b = write_run(tmp_path / "a", REPORT), write_run(tmp_path / "b", report)
+    page = tmp_path / "changes.html"
+    assert run_command_line(["diff", str(a), str(b), "--html", str(page)]) == 1
+    text = page.read_text()
+    assert "FAILED" in text
+    assert "latency: passes in a, not in b" in text
+    assert text.count('class="failed"') == 1
+    for title in ("Checks", "AUC", "Stages"):
+        assert f"<h2>{title}</h2>" in text
+    assert "<h2>Firmware</h2>" not in text  # nothing of it differs
+    assert text.count("<svg") == 1
+    assert run_command_line(["diff", str(b), str(b), "--html", str(page)]) == 0
+    assert "the runs are the same" in page.read_text()
+
+
+def test_a_page_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = write_run(tmp_path / "a", REPORT)
+    page = a / "recipe.yaml" / "changes.html"
+    assert run_command_line(["diff", str(a), str(a), "--html", str(page)]) == 2
+    assert f"{page.parent}: " in capsys.readouterr().err
 
 
 def test_errors_are_those_of_shared_resamples_where_events_are_the_same(tmp_path: Path) -> None:
