@@ -18,6 +18,7 @@ from naetrigger.pipeline import (
     data_commands,
     diff_command,
     doctor_command,
+    doctor_command,
     import_command,
     monitor_command,
     package_command,
@@ -123,6 +124,7 @@ for _name, _until, _description in (
     app.command(_name, help=_description)(run_commands.stage_command(_until))
 app.command("report")(run_commands.report)
 app.command("show")(run_commands.show)
+app.command("doctor")(doctor_command.doctor)
 app.command("doctor")(doctor_command.doctor)
 app.command("build")(build_command.build)
 app.command("synthesize")(synthesize_command.synthesize)

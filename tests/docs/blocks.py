@@ -9,7 +9,7 @@ A comment stands before the block it is about, and is not seen on the page:
     -->
     <!-- schema: input_spec -->     what the next yaml block is, where it is no recipe
     <!-- words: RUN=runs/a -->      on all of the page: placeholders and what they stand for
-    <!-- needs: jets-quickstart -->  on all of the page: a finished run of a shipped recipe, in runs/
+    <!-- needs: digits -->          on all of the page: a finished run of a shipped recipe, in runs/
 
 A block whose first line is a comment with a file's name is that file.
 """
