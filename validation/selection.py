@@ -64,35 +64,46 @@ def shown_columns(comparison: Comparison) -> list[str]:
 def selections(comparison: Comparison, points: Sequence[WorkingPoint]) -> Iterator[Selection]:
     """At each reliable working point of the chosen model, the shapes of the selected background."""
     model = chosen_model(comparison)
-    background = comparison.background
-    for point in _usable(points, model):
-        assert model is not None
-        scores = comparison.scores_of(model, background)
+    usable = _usable(points, model)
+    if model is None or not usable:
+        return
+    weights = comparison.background.weights
+    scores = comparison.scores_of(model, comparison.background)
+    columns = dict(_varying_columns(comparison))
+    correlations = {
+        name: rank_correlation(values, scores, weights) for name, values in columns.items()
+    }
+    for point in usable:
         selected = scores >= _threshold(point)
         rng = np.random.default_rng([comparison.inputs.seed, len(scores)])
         random = random_rows(len(scores), int(selected.sum()), rng)
         shifts = []
-        for name in shown_columns(comparison):
-            values = background_column(comparison, name)
-            if values is None or np.ptp(values) == 0:
-                continue
-            found = divergence(values, background.weights, selected, random)
+        for name, values in columns.items():
+            found = divergence(values, weights, selected, random)
             shifts.append(
                 ShapeShift(
                     column=name,
                     divergence=found.value,
                     random=found.expected,
                     random_deviation=found.deviation,
-                    correlation=rank_correlation(values, scores, background.weights),
+                    correlation=correlations[name],
                 )
             )
         yield Selection(
             model=model,
             target=point.target,
             rows=int(selected.sum()),
-            effective=effective_number(background.weights[selected]),
+            effective=effective_number(weights[selected]),
             shifts=tuple(shifts),
         )
+
+
+def _varying_columns(comparison: Comparison) -> Iterator[tuple[str, Floats]]:
+    """The shown columns of the background that are known in every row and not all the same."""
+    for name in shown_columns(comparison):
+        values = background_column(comparison, name)
+        if values is not None and np.ptp(values) > 0:
+            yield name, values
 
 
 def most_anomalous(comparison: Comparison, n: int = MOST_ANOMALOUS) -> Iterator[AnomalousEvent]:
