@@ -153,9 +153,25 @@ LARGE_CHAIN = {"noise": 0.08, "temperature": 2e-4, "bounds": [-1, 1]}
 
 def _large(steps: int, **objective: Any) -> dict[str, Document]:
     """For 784 inputs: another network; of chains that settle nowhere the last weights are kept."""
-    every = 250 if objective["name"] in ("ae", "wnae") else steps
+    every = 250 if objective["name"] == "ae" else steps
     fixed = {"steps": steps, "validate_every": every}
     return {"one": {"model": LARGE_NETWORK, "objective": fixed | objective}}
+
+
+def _large_wnae(learning_rate: float, temperature: float) -> Document:
+    """The buffer is small, so that a chain goes on within some 16 steps."""
+    objective = {
+        "name": "wnae",
+        "batch_size": 64,
+        "steps": 700,
+        "validate_every": 100,
+        "learning_rate": learning_rate,
+        "average": 0.99,
+        "baseline_steps": 0,
+        "replay": {"size": 1000},
+        "chain": {"steps": 5, "noise": 0.06, "temperature": temperature, "bounds": [-1, 1]},
+    }
+    return {"model": LARGE_NETWORK, "objective": objective}
 
 
 LARGE = Protocol(
@@ -200,14 +216,10 @@ LARGE = Protocol(
         ),
         System(
             "WNAE",
-            _large(
-                1000,
-                name="wnae",
-                batch_size=128,
-                learning_rate=1e-3,
-                baseline_steps=0,
-                chain={"steps": 10, **LARGE_CHAIN},
-            ),
+            {
+                "warm": _large_wnae(learning_rate=1e-3, temperature=4e-5),
+                "gentle": _large_wnae(learning_rate=5e-4, temperature=1e-4),
+            },
         ),
     ),
     digits=(0, 3, 5),
