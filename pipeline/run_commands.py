@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -110,6 +111,9 @@ def _run_until(
         typer.echo(json.dumps({"exit_status": status, **summary, **verdict}))
         return status
     terminal.show_summary({**summary, **verdict}, quiet)
+    if status != PASSED:
+        check = shlex.quote(verdict["failed_checks"][0]["name"])
+        typer.echo(f"what that means: naetrigger show {shlex.quote(str(root))} --explain {check}")
     return status
 
 
@@ -177,13 +181,26 @@ def report(
     return PASSED if found.passed else FAILED
 
 
-def show(folder: FolderArgument, as_json: JsonOption = False, debug: DebugOption = False) -> int:
+def show(
+    folder: FolderArgument,
+    explain: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="CHECK", help="What checks of this name mean; all: each"),
+    ] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
     """Show a run: its stages, files and, when validated, its verdict."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
     from naetrigger.contracts.manifest import read_manifest
     from naetrigger.pipeline import terminal
     from naetrigger.pipeline.run import run_recipe, stage_states
 
+    if explain is not None:
+        from naetrigger.pipeline.check_explaining import explain as explain_checks
+
+        explain_checks(read_report(folder), explain, as_json=as_json)
+        return PASSED
     manifest, states = read_manifest(folder), stage_states(folder)
     found = read_report(folder) if states.get("validation") == "done" else None
     if as_json:
