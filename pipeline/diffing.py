@@ -11,14 +11,13 @@ import yaml
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.manifest import Manifest, damage, read_manifest
-from naetrigger.pipeline.run_folder import RECIPE
+from naetrigger.pipeline.run_folder import RECIPE, SCORES
 
 if TYPE_CHECKING:
     from naetrigger.validation.diff_schema import DiffReport
     from naetrigger.validation.run_difference import PairedError, RunDocuments
 
 TEST = "data/test.h5"
-SCORES = "validation/scores.h5"
 READ = {  # document: its format and the versions that are read
     "validation/report.json": ("naetrigger-report", (1,)),
     "validation/rates.json": ("naetrigger-rates", (1,)),

@@ -96,58 +96,13 @@ def rates(
 def _show(found: Mapping[str, Any]) -> None:
     """Tables of what was found, and why a rate has no threshold."""
     from naetrigger.pipeline import terminal
+    from naetrigger.validation.rates_tables import rates_tables, refusals, summary
 
-    sample = found["sample"]
-    calibration, test = sample["calibration"], sample["test"]
-    typer.echo(
-        f"{found['machine']['name']}: {found['crossing_rate_khz']:.6g} kHz of crossings; "
-        f"calibration {calibration['crossings']} ({calibration['effective_crossings']:.6g} "
-        f"effective), test {test['crossings']} ({test['effective_crossings']:.6g} effective)"
-    )
-    terminal.show_table(
-        "Thresholds",
-        ["asked [kHz]", "status", "threshold", "68%", "rate [kHz]", "68%", "events", "pure [kHz]"],
-        [_row(entry) for entry in found["rates"]],
-    )
-    if found["seeds"]:
-        terminal.show_table("Simple seeds", *_seed_rows(found))
-    for entry in found["rates"]:
-        if entry["note"]:
-            typer.echo(f"{entry['requested_khz']:g} kHz: {entry['note']}")
-            for near in entry["neighbours"]:
-                typer.echo(f"  threshold {near['threshold_hw']}: {near['rate_khz']:.4g} kHz")
+    typer.echo(summary(found))
+    for table in rates_tables(found):
+        terminal.show_table(table.title, table.columns, table.rows)
+    for line in refusals(found):
+        typer.echo(line)
     for note in found["notes"]:
         typer.echo(f"note: {note}")
-    typer.echo(f"{found['folder']}/rates.json, rates.svg")
-
-
-def _row(entry: Mapping[str, Any]) -> list[object]:
-    test, pure = entry.get("test", {}), entry.get("pure", {})
-    return [
-        f"{entry['requested_khz']:g}",
-        entry["status"],
-        entry["threshold_hw"],
-        _range(entry["threshold_interval_68"]),
-        test.get("rate_khz"),
-        _range(test.get("interval_68")),
-        test.get("effective_events"),
-        pure.get("rate_khz"),
-    ]
-
-
-def _seed_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[object]]]:
-    """Each seed's rate, and which part of what each threshold selects it selects, too."""
-    measured = [entry for entry in found["rates"] if "overlaps" in entry]
-    columns = ["seed", "rate [kHz]", *(f"in {e['requested_khz']:g} kHz" for e in measured)]
-    rows: list[list[object]] = []
-    for seed in found["seeds"]:
-        shares = [
-            next(o["shared_fraction"] for o in e["overlaps"] if o["name"] == seed["name"])
-            for e in measured
-        ]
-        rows.append([seed["name"], seed["rate_khz"], *(f"{share:.1%}" for share in shares)])
-    return columns, rows
-
-
-def _range(ends: list[float] | None) -> str | None:
-    return None if ends is None else f"{ends[0]:.5g} to {ends[1]:.5g}"
+    typer.echo(f"{found['folder']}/rates.json, rates.html, rates.svg")

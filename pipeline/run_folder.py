@@ -33,6 +33,7 @@ from naetrigger.contracts.manifest import (
 
 LOCK = ".lock"
 RECIPE = "recipe.yaml"
+SCORES = "validation/scores.h5"
 
 
 def check_folder(root: Path) -> None:

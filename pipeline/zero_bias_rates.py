@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,27 @@ from naetrigger.contracts.version import __version__
 from naetrigger.firmware_configs.machine import Machine, Seed, load_machine
 from naetrigger.firmware_configs.trigger_scales import trigger_scale
 from naetrigger.pipeline.engines import engine_named
+from naetrigger.pipeline.packaging import validation_belongs
 from naetrigger.pipeline.recipe import Recipe
+from naetrigger.pipeline.run_folder import SCORES
 from naetrigger.pipeline.score_stream import ScoredChunk, score_stream
 from naetrigger.pipeline.scoring import Reading, checked_run, network_of, opened
 from naetrigger.pipeline.verdict_folder import verdict_folder
 from naetrigger.training.data.prepare import source_sha256
 from naetrigger.training.data.readers import EventSource
+from naetrigger.validation.efficiency import Scored
 from naetrigger.validation.plots import Style
 from naetrigger.validation.rates_document import Crossings, Question, rates_document
 from naetrigger.validation.rates_figure import rates_figure
+from naetrigger.validation.rates_page import rates_page
+from naetrigger.validation.signal_scores import signal_scores
 from naetrigger.validation.tail import Sample
 
 POOL_COLUMN = "pool_event"
 MAX_POOL = 1 << 24  # columns of events are float32, which tells whole numbers apart below it
 PILEUP_COLUMNS = ("mean_pileup", "n_pileup", "pileup", "PV_npvs")
 CROSSING_RATE = "crossing_rate_khz"  # attribute of simulated zero bias
-DOCUMENT, FIGURE = "rates.json", "rates.svg"
+DOCUMENT, FIGURE, PAGE = "rates.json", "rates.svg", "rates.html"
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def measure_rates(
     options: RatesOptions | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Write rates.json and rates.svg into `out` (default: the run's validation folder).
+    """Write rates.json, rates.svg and rates.html into `out` (default: the run's validation folder).
 
     Returns the document of docs/rates.md. Raises InputError for a run, file or question that
     cannot be used.
@@ -88,27 +93,17 @@ def measure_rates(
     source_digest = source_sha256(root / "data")
     used = _used_fraction(recipe, source_digest, digest)
     collected = _Collected(columns, process, used)
-    progress = progress or Silent()
     counts = {summary.name: summary.events for summary in source.processes}
-    progress.start(f"{path.name}, {options.engine}", counts[process] or 0)
+    listener = progress or Silent()
+    listener.start(f"{path.name}, {options.engine}", counts[process] or 0)
     done = 0
     stream = score_stream(source, task, options.workers, process=process, keep=columns.keep)
     for chunk in stream:
         collected.add(chunk)
         done += len(chunk)
-        progress.update(done)
-    crossings = collected.crossings()
-    network = network_of(root)
-    question = Question(
-        options.rates_khz or recipe.validation.rates_khz,
-        machine.crossing_rate_khz,
-        network.score_type.max_mantissa,
-        network.score_scale,
-        options.extrapolate,
-        options.replicas,
-        recipe.seed,
-    )
-    found = rates_document(crossings, question)
+        listener.update(done)
+    signals, missing = _signals(root, options.engine)
+    crossings = replace(collected.crossings(), signals=signals)
     document = {
         "naetrigger": __version__,
         "run_manifest_sha256": sha256_of(root / NAME),
@@ -118,8 +113,8 @@ def measure_rates(
         "file_sha256": digest,
         "process": process,
         "machine": machine.model_dump(mode="json"),
-        "notes": columns.notes + _notes(collected, used, source_digest, machine, said),
-        **found,
+        "notes": columns.notes + missing + _notes(collected, used, source_digest, machine, said),
+        **rates_document(crossings, _question(root, recipe, machine, options)),
     }
     default = "naetrigger simulation" if said.get("generator") else "naetrigger"
     label = recipe.validation.label or default
@@ -127,12 +122,39 @@ def measure_rates(
     return {"folder": str(folder), **document}
 
 
+def _question(root: Path, recipe: Recipe, machine: Machine, options: RatesOptions) -> Question:
+    network = network_of(root)
+    return Question(
+        options.rates_khz or recipe.validation.rates_khz,
+        machine.crossing_rate_khz,
+        network.score_type.max_mantissa,
+        network.score_scale,
+        options.extrapolate,
+        options.replicas,
+        recipe.seed,
+    )
+
+
 def _write(folder: Path, document: Mapping[str, Any], style: Style) -> None:
+    figure = rates_figure(document, style)
     try:
         write_atomically(folder / DOCUMENT, json.dumps(document, indent=1) + "\n")
-        write_atomically(folder / FIGURE, rates_figure(document, style) + "\n")
+        write_atomically(folder / FIGURE, figure + "\n")
+        write_atomically(folder / PAGE, rates_page(document, figure))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+def _signals(root: Path, engine: str) -> tuple[dict[str, Scored], list[str]]:
+    """Signals of the run's test sample with their scores, and why there are none."""
+    path = root / SCORES
+    if not path.exists() or not validation_belongs(root):
+        return {}, [
+            "efficiencies of signals are those of the run's validation, which is missing or not of "
+            "this export: naetrigger run brings it up to date"
+        ]
+    found = signal_scores(path, engine)
+    return found, [] if found else ["the run has no signals"]
 
 
 def _background(source: EventSource, options: RatesOptions) -> str:

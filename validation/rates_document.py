@@ -5,7 +5,7 @@ The calibration half settles thresholds; every rate beside them is that of the t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.validation.efficiency import Scored, efficiency
 from naetrigger.validation.intervals import CONFIDENCES
 from naetrigger.validation.rates import (
     Part,
@@ -42,6 +43,7 @@ class Crossings:
     calibration, test : (N,) masks
     seeds : (N,) whether each simple trigger fires
     pileup : name of a context column and its values, (N,)
+    signals : scores of signal events, for what each threshold keeps of them
     """
 
     sample: Sample
@@ -49,6 +51,7 @@ class Crossings:
     test: npt.NDArray[np.bool_]
     seeds: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     pileup: tuple[str, npt.NDArray[np.float32]] | None = None
+    signals: Mapping[str, Scored] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ class _Answers:
         self._test = crossings.sample.select(crossings.test)
         self._seeds = {name: fires[crossings.test] for name, fires in crossings.seeds.items()}
         self._pileup = crossings.pileup
+        self._signals = crossings.signals
         self._test_rows = crossings.test
         self._rng = np.random.default_rng(question.seed)
         self._requests = [r / question.crossing_rate_khz for r in question.requested_khz]
@@ -168,11 +172,13 @@ class _Answers:
     def _one(self, khz: float, request: float, spread: float | None) -> dict[str, Any]:
         found = threshold_for(self._tail, request, maximum=self._question.maximum, pool=self._apart)
         entry: dict[str, Any] = {"requested_khz": khz, **self._settled(found, spread)}
-        if found.value is None and found.needs is not None and self._question.extrapolate:
-            return {**entry, **self._extrapolated(request)}
-        if found.value is None:
-            return entry
-        return {**entry, **self._measured(found.value, found.at.fraction)}
+        if found.value is not None:
+            entry |= self._measured(found.value, found.at.fraction)
+        elif found.needs is not None and self._question.extrapolate:
+            entry |= self._extrapolated(request)
+        threshold = entry["threshold_hw"]
+        kept = [] if threshold is None else [*_kept(self._signals, threshold)]
+        return {**entry, "signals": kept}
 
     def _settled(self, found: Threshold, spread: float | None) -> dict[str, Any]:
         status = "refused" if found.value is None else "ok" if found.reached else "unreachable"
@@ -260,6 +266,18 @@ class _Answers:
             "chi2": value,
             "degrees": degrees,
             "p_value": float(stats.chi2.sf(value, degrees)) if degrees else None,
+        }
+
+
+def _kept(signals: Mapping[str, Scored], threshold: int) -> Iterator[dict[str, Any]]:
+    """How much of each signal fires."""
+    for name, sample in signals.items():
+        found = efficiency(sample, threshold)
+        yield {
+            "signal": name,
+            "efficiency": found.value,
+            "interval_68": [found.low, found.high],
+            "effective_events": round(found.effective_passing, 1),
         }
 
 

@@ -1,0 +1,44 @@
+"""rates.html: thresholds and what they keep, rates against pile-up, and what to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from naetrigger.validation.rates_document import passed
+from naetrigger.validation.rates_tables import rates_tables, refusals, stability_tables, summary
+from naetrigger.validation.report.report_figure import ReportFigure
+from naetrigger.validation.report.verdict_page import Section, VerdictPage, render_verdict
+
+CAPTION = (
+    "Left: rate above each threshold on the test half, with its 68% interval, and the requested "
+    "rates. Right, where the file has pile-up: the rate in ranges of it."
+)
+
+
+def rates_page(document: Mapping[str, Any], figure: str) -> str:
+    """The HTML page; `figure` is the SVG element of `rates_figure`."""
+    entries = document["rates"]
+    settled = sum(entry["threshold_hw"] is not None for entry in entries)
+    first, *others = [
+        Section(table.title, table.columns, table.rows) for table in rates_tables(document)
+    ]
+    drawn = [ReportFigure("rates", "rates", CAPTION, figure)]
+    return render_verdict(
+        VerdictPage(
+            title=f"{document['recipe']}: thresholds for trigger rates",
+            subtitle=f"{document['file']}, {document['process']}, engine {document['engine']} · "
+            f"{summary(document)}",
+            passed=passed(document),
+            verdict=f"{settled} of {len(entries)} requested rates have a threshold",
+            problems=[*refusals(document)],
+            notes=document["notes"],
+            sections=[
+                Section(first.title, first.columns, first.rows, figures=drawn),
+                *others,
+                *(Section(t.title, t.columns, t.rows) for t in stability_tables(document)),
+            ],
+            footer=f"rates.json, version {document['version']} · naetrigger "
+            f"{document['naetrigger']} · {document['interval']}",
+        )
+    )

@@ -1,0 +1,123 @@
+"""What `naetrigger rates` found as tables, for the terminal and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from naetrigger.validation.report.verdict_page import Cell
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RatesTable:
+    """One table of the document of docs/rates.md."""
+
+    title: str
+    columns: Sequence[str]
+    rows: list[list[Cell]]
+
+
+def rates_tables(document: Document) -> Iterator[RatesTable]:
+    """Thresholds, and what else there is: signals, simple seeds."""
+    tables = _thresholds(document), _signals(document), _seeds(document)
+    return (table for table in tables if table.rows)
+
+
+def stability_tables(document: Document) -> Iterator[RatesTable]:
+    """Of each rate, its parts by pile-up and by order, with the chance of their spread."""
+    for entry in document["rates"]:
+        for title in ("pileup", "stability"):
+            if title in entry:
+                yield _parts(f"{entry['requested_khz']:g} kHz", title, entry[title])
+
+
+def summary(document: Document) -> str:
+    """The machine and the halves, in a line."""
+    sample = document["sample"]
+    calibration, test = sample["calibration"], sample["test"]
+    return (
+        f"{document['machine']['name']}: {document['crossing_rate_khz']:.6g} kHz of crossings; "
+        f"calibration {calibration['crossings']} ({calibration['effective_crossings']:.6g} "
+        f"effective), test {test['crossings']} ({test['effective_crossings']:.6g} effective)"
+    )
+
+
+def refusals(document: Document) -> Iterator[str]:
+    """Why a rate has no threshold, and the integers around it."""
+    for entry in document["rates"]:
+        if entry["note"]:
+            yield f"{entry['requested_khz']:g} kHz: {entry['note']}"
+            for near in entry["neighbours"]:
+                yield f"  threshold {near['threshold_hw']}: {near['rate_khz']:.4g} kHz"
+
+
+def _thresholds(document: Document) -> RatesTable:
+    return RatesTable(
+        "Thresholds",
+        ["asked [kHz]", "status", "threshold", "68%", "rate [kHz]", "68%", "events", "pure [kHz]"],
+        [_threshold(entry) for entry in document["rates"]],
+    )
+
+
+def _threshold(entry: Document) -> list[Cell]:
+    test, pure = entry.get("test", {}), entry.get("pure", {})
+    return [
+        f"{entry['requested_khz']:g}",
+        entry["status"],
+        entry["threshold_hw"],
+        _range(entry["threshold_interval_68"]),
+        test.get("rate_khz"),
+        _range(test.get("interval_68")),
+        test.get("effective_events"),
+        pure.get("rate_khz"),
+    ]
+
+
+def _signals(document: Document) -> RatesTable:
+    """Each signal's efficiency at each threshold, with half of the 68% interval."""
+    settled = [entry for entry in document["rates"] if entry.get("signals")]
+    names = [signal["signal"] for signal in settled[0]["signals"]] if settled else []
+    return RatesTable(
+        "Signals kept",
+        ["signal", *(f"at {e['requested_khz']:g} kHz" for e in settled)],
+        [
+            [name, *(_kept(entry["signals"][i]) for entry in settled)]
+            for i, name in enumerate(names)
+        ],
+    )
+
+
+def _kept(signal: Document) -> str:
+    low, high = signal["interval_68"]
+    return f"{signal['efficiency']:.4f} ± {(high - low) / 2:.4f}"
+
+
+def _seeds(document: Document) -> RatesTable:
+    """Each seed's rate, and which part of what each threshold selects it selects, too."""
+    measured = [entry for entry in document["rates"] if "overlaps" in entry]
+    rows: list[list[Cell]] = []
+    for seed in document["seeds"]:
+        shares = [
+            next(o["shared_fraction"] for o in e["overlaps"] if o["name"] == seed["name"])
+            for e in measured
+        ]
+        rows.append([seed["name"], seed["rate_khz"], *(f"{share:.1%}" for share in shares)])
+    columns = ["seed", "rate [kHz]", *(f"in {e['requested_khz']:g} kHz" for e in measured)]
+    return RatesTable("Simple seeds", columns, rows)
+
+
+def _parts(rate: str, title: str, found: Document) -> RatesTable:
+    name = "pile-up" if title == "pileup" else "order in the file"
+    chance = "" if found["p_value"] is None else f", chance of the spread {found['p_value']:.2g}"
+    rows: list[list[Cell]] = [
+        [part["name"], part["rate_khz"], _range(part["interval_68"]), part["effective_events"]]
+        for part in found["parts"]
+    ]
+    return RatesTable(f"{rate} by {name}{chance}", [name, "rate [kHz]", "68%", "events"], rows)
+
+
+def _range(ends: Sequence[float] | None) -> str | None:
+    return None if ends is None else f"{ends[0]:.5g} to {ends[1]:.5g}"
