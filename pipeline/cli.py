@@ -43,7 +43,6 @@ UsageError: type[Any] = typer.BadParameter.__mro__[1]
 app = typer.Typer(
     name="naetrigger",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Anomaly-detection autoencoders for hardware triggers, from events to firmware.",
     epilog="Exit status: 0 passed; 1 a check failed; 2 input or recipe; 3 environment; "
