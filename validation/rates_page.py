@@ -23,7 +23,7 @@ def rates_page(document: Mapping[str, Any], figure: str) -> str:
     first, *others = [
         Section(table.title, table.columns, table.rows) for table in rates_tables(document)
     ]
-    drawn = [ReportFigure("rates", "rates", CAPTION, figure)]
+    drawn = [ReportFigure("rates", "rates", CAPTION, figure, broad=True)]
     return render_verdict(
         VerdictPage(
             title=f"{document['recipe']}: thresholds for trigger rates",

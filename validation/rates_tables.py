@@ -27,11 +27,11 @@ def rates_tables(document: Document) -> Iterator[RatesTable]:
 
 
 def stability_tables(document: Document) -> Iterator[RatesTable]:
-    """Of each rate, its parts by pile-up and by order, with the chance of their spread."""
-    for entry in document["rates"]:
-        for title in ("pileup", "stability"):
-            if title in entry:
-                yield _parts(f"{entry['requested_khz']:g} kHz", title, entry[title])
+    """Rates in parts of the test half, by pile-up and by order, and the chance of their spread."""
+    for kind, name in (("pileup", "pile-up"), ("stability", "order in the file")):
+        entries = [entry for entry in document["rates"] if kind in entry]
+        if entries:
+            yield _parts(kind, name, entries)
 
 
 def summary(document: Document) -> str:
@@ -109,14 +109,25 @@ def _seeds(document: Document) -> RatesTable:
     return RatesTable("Simple seeds", columns, rows)
 
 
-def _parts(rate: str, title: str, found: Document) -> RatesTable:
-    name = "pile-up" if title == "pileup" else "order in the file"
-    chance = "" if found["p_value"] is None else f", chance of the spread {found['p_value']:.2g}"
+def _parts(kind: str, name: str, entries: Sequence[Document]) -> RatesTable:
+    """A row for each part, which is the same for all rates."""
+    columns = [entry[kind] for entry in entries]
     rows: list[list[Cell]] = [
-        [part["name"], part["rate_khz"], _range(part["interval_68"]), part["effective_events"]]
-        for part in found["parts"]
+        [part["name"], *(_rate(column["parts"][i]) for column in columns)]
+        for i, part in enumerate(columns[0]["parts"])
     ]
-    return RatesTable(f"{rate} by {name}{chance}", [name, "rate [kHz]", "68%", "events"], rows)
+    chances = [c["p_value"] for c in columns]
+    rows.append(["chance of the spread", *("-" if p is None else f"{p:.2g}" for p in chances)])
+    return RatesTable(
+        f"Rates by {name}",
+        [name, *(f"{entry['requested_khz']:g} kHz" for entry in entries)],
+        rows,
+    )
+
+
+def _rate(part: Document) -> str:
+    low, high = part["interval_68"]
+    return f"{part['rate_khz']:.4g} ± {(high - low) / 2:.2g}"
 
 
 def _range(ends: Sequence[float] | None) -> str | None:

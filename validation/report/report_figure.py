@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """One figure: a name for its ids, the section it stands in, a caption, the SVG element."""
+    """One figure: a name for its ids, the section it stands in, a caption, the SVG element.
+
+    broad : over the whole width of the page
+    """
 
     name: str
     section: str
     caption: str
     svg: str
+    broad: bool = False
 
 
 def slug(*words: str) -> str:
