@@ -15,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from naetrigger.contracts.workers import Workers
     from naetrigger.pipeline.terminal import Watcher
 
 PASSED, FAILED, CRASHED = 0, 1, 3
@@ -72,6 +73,14 @@ SortOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", help="Processes at work; default: one a core.")
 ]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS|local|FILE.yaml",
+        help="Work on a Dask cluster: a scheduler's, one of this machine, or a batch system's.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")]
 
@@ -111,3 +120,12 @@ def workers_of(asked: int | None) -> int:
     from naetrigger.pipeline.cores import available_cores
 
     return available_cores() if asked is None else asked
+
+
+@contextmanager
+def at_work(dask: str | None, workers: int | None, watcher: Watcher) -> Iterator[Workers]:
+    """The workers that --dask and --workers ask for."""
+    from naetrigger.pipeline.dask_cluster import workers_at
+
+    with workers_at(dask, workers, watcher.line) as found:
+        yield found

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from naetrigger.contracts.events import Events
+from naetrigger.contracts.workers import Pool, Processes
 from naetrigger.pipeline.engines import engine_named
 from naetrigger.pipeline.model_inputs import BLOCK
 from naetrigger.pipeline.score_stream import Piece, chunk_rows, pieces, read_rows
-from naetrigger.pipeline.score_workers import Alone, Answer, Task, Workers, working
+from naetrigger.pipeline.score_workers import Answer, Task, working
 from naetrigger.training.data.readers import EventSource
 
 
@@ -75,15 +76,15 @@ def compared_stream(
                 ready += 1
 
 
-def _pool(stack: ExitStack, task: Task, workers: int, engines: int) -> Workers | Alone:
+def _pool(stack: ExitStack, task: Task, workers: int, engines: int) -> Pool:
     if workers == 1:
         return stack.enter_context(working(task, 1))
-    pool = Workers(task, max(workers // engines, 1))
+    pool = Processes(task, max(workers // engines, 1))
     stack.callback(pool.stop)
     return pool
 
 
-def _collect(name: str, pool: Workers | Alone, pending: dict[int, ComparedChunk]) -> None:
+def _collect(name: str, pool: Pool, pending: dict[int, ComparedChunk]) -> None:
     for number, answer in pool.answers():
         pending[number].answers[name] = answer
 

@@ -12,6 +12,7 @@ from naetrigger.pipeline.command_options import (
     FAILED,
     OPTIONS,
     PASSED,
+    DaskOption,
     DebugOption,
     ForceOption,
     FormatOption,
@@ -20,8 +21,8 @@ from naetrigger.pipeline.command_options import (
     UnitsOption,
     ViewOption,
     WorkersOption,
+    at_work,
     watching_parts,
-    workers_of,
 )
 
 app = typer.Typer(no_args_is_help=True, help="Event files: look at them, convert them.")
@@ -130,6 +131,7 @@ def generate(
         typer.Option("--view", help="jets, images, l1-objects or regions; default: by process."),
     ] = None,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -138,9 +140,11 @@ def generate(
     OPTIONS.json, OPTIONS.debug = as_json, debug
     from naetrigger.pipeline.generating import generate_file
 
-    count = workers_of(workers)
-    with watching_parts(out, silent=quiet or as_json, debug=debug) as watcher:
-        summary = generate_file(process, events, seed, out, view, count, watcher.progress)
+    with (
+        watching_parts(out, silent=quiet or as_json, debug=debug) as watcher,
+        at_work(dask, workers, watcher) as crew,
+    ):
+        summary = generate_file(process, events, seed, out, view, crew, watcher.progress)
     if as_json:
         typer.echo(json.dumps({"exit_status": PASSED, **summary}))
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from naetrigger.contracts.progress import Progress
+from naetrigger.contracts.workers import Workers
 from naetrigger.training.simulate.generate import generate
 from naetrigger.training.simulate.processes import process_named
 from naetrigger.training.simulate.sample import file_content_hash
@@ -19,7 +20,7 @@ def generate_file(
     seed: int,
     out: Path,
     view: str | None,
-    workers: int,
+    workers: Workers,
     progress: Progress,
 ) -> dict[str, Any]:
     """What was made, as JSON values; raises what :func:`generate` raises."""

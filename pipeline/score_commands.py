@@ -11,6 +11,7 @@ import typer
 from naetrigger.pipeline.command_options import (
     OPTIONS,
     PASSED,
+    DaskOption,
     DebugOption,
     EngineOption,
     FolderArgument,
@@ -22,8 +23,8 @@ from naetrigger.pipeline.command_options import (
     UnitsOption,
     ViewOption,
     WorkersOption,
+    at_work,
     watching_parts,
-    workers_of,
 )
 
 
@@ -39,6 +40,7 @@ def score(
     units: UnitsOption = None,
     sort_objects: SortOption = None,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -48,14 +50,17 @@ def score(
     OPTIONS.json, OPTIONS.debug = as_json, debug
     from naetrigger.pipeline.scoring import Reading, score_file
 
-    with watching_parts(out, silent=quiet or as_json, debug=debug) as watcher:
+    with (
+        watching_parts(out, silent=quiet or as_json, debug=debug) as watcher,
+        at_work(dask, workers, watcher) as crew,
+    ):
         done = score_file(
             folder,
             file,
             out,
             engine,
             reading=Reading(format, view, None if units is None else units.value, sort_objects),
-            workers=workers_of(workers),
+            workers=crew,
             force=force,
             progress=watcher.progress,
         )

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Concatenate, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.event_stream import ROWS_PER_BLOCK
 from naetrigger.contracts.events import Events, concatenated
+from naetrigger.contracts.workers import Pool, Workers
 from naetrigger.pipeline.engines import engine_named
 from naetrigger.pipeline.model_inputs import BLOCK
-from naetrigger.pipeline.score_workers import Alone, Scores, Task, Workers, working
+from naetrigger.pipeline.score_workers import Scores, Task, working
 from naetrigger.training.data.formats.format import CHUNK_VALUES
 from naetrigger.training.data.readers import EventSource
 
 Floats32 = npt.NDArray[np.float32]
 Keep = Callable[[Events], Floats32]
+P = ParamSpec("P")
 
 MAX_ROWS = 65536
 MAX_SLOW_ROWS = 8192  # a second or so of the emulations, so that all workers end together
@@ -47,7 +52,7 @@ class ScoredChunk:
 
 
 def chunk_rows(columns: int, slow: bool = False) -> int:
-    """Rows of a chunk of events of so many columns, for a slow engine or not; a multiple of BLOCK."""
+    """Rows of a chunk of events of so many columns, a multiple of BLOCK."""
     most = MAX_SLOW_ROWS if slow else MAX_ROWS
     return max(min(most, MAX_VALUES // max(columns, 1)) // BLOCK, 1) * BLOCK
 
@@ -57,10 +62,28 @@ def read_rows(columns: int) -> int:
     return min(max(CHUNK_VALUES // (ROWS_PER_BLOCK * max(columns, 1)), 1), 4) * ROWS_PER_BLOCK
 
 
+def _of_its_file(
+    stream: Callable[Concatenate[EventSource, P], Iterator[ScoredChunk]],
+) -> Callable[Concatenate[EventSource, P], Iterator[ScoredChunk]]:
+    """What is wrong with events is said of their file, wherever it is met."""
+
+    @wraps(stream)
+    def named(source: EventSource, *args: P.args, **kwargs: P.kwargs) -> Iterator[ScoredChunk]:
+        try:
+            yield from stream(source, *args, **kwargs)
+        except InputError as error:
+            if str(source.path) in str(error):
+                raise
+            raise InputError(f"{source.path}: {error}") from error
+
+    return named
+
+
+@_of_its_file
 def score_stream(
     source: EventSource,
     task: Task,
-    workers: int = 1,
+    workers: Workers = 1,
     *,
     rows: int | None = None,
     process: str | None = None,
@@ -121,7 +144,7 @@ class Piece:
         return Piece(first, self.events.select(rows), self.kept[rows])
 
 
-def _finished(pool: Workers | Alone, pending: dict[int, Piece]) -> Iterator[ScoredChunk]:
+def _finished(pool: Pool, pending: dict[int, Piece]) -> Iterator[ScoredChunk]:
     for number, answer in pool.answers():
         piece = pending.pop(number)
         yield ScoredChunk(

@@ -29,6 +29,7 @@ from naetrigger.contracts.network_file import load_network
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
 from naetrigger.contracts.whole_file import whole_file
+from naetrigger.contracts.workers import Workers, check_workers
 from naetrigger.pipeline.engines import engine_named, require_files
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.score_output import ScoredRows, check_output, write_scores
@@ -61,7 +62,7 @@ def score_file(
     engine: str = DEFAULT_ENGINE,
     *,
     reading: Reading | None = None,
-    workers: int = 1,
+    workers: Workers = 1,
     force: bool = False,
     rows: int | None = None,
     progress: Progress | None = None,
@@ -75,9 +76,8 @@ def score_file(
     """
     start = time.monotonic()
     progress = progress or Silent()
-    if not 1 <= workers <= 1024:
-        raise InputError(f"--workers: must be 1 to 1024, got {workers}")
-    check_output(out, force)
+    check_workers(workers)
+    check_output(out, force, path)
     recipe = checked_run(root, engine)
     task, source = opened(root, path, engine, recipe, reading or Reading())
     rows = rows or chunk_rows(len(task.inputs().columns), engine_named(engine).slow)
@@ -142,7 +142,7 @@ def opened(
         units=reading.units,
         sort_objects=sort_objects,
     )
-    task = Task(root, engine, reading.units or data.units, sort_objects)
+    task = Task(root.absolute(), engine, reading.units or data.units, sort_objects)
     return task, open_events(path, options, name)
 
 
@@ -216,7 +216,7 @@ class _Part:
 
 
 def _score_parts(
-    folder: Path, source: EventSource, task: Task, workers: int, rows: int, progress: Progress
+    folder: Path, source: EventSource, task: Task, workers: Workers, rows: int, progress: Progress
 ) -> list[_Part]:
     """Every chunk in the folder: those that were there, and those that are made now."""
     found = dict(_existing(folder))

@@ -340,7 +340,7 @@ def test_scores_that_are_no_numbers_fail(
 
 
 def _alone(stack: Any, task: Any, workers: int, engines: int) -> Any:
-    from naetrigger.pipeline.score_workers import Alone
+    from naetrigger.contracts.workers import Here
 
     del stack, workers, engines
-    return Alone(task)
+    return Here(task)

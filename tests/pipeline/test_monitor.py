@@ -16,7 +16,8 @@ import pytest
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events, write_events
 from naetrigger.contracts.manifest import Manifest, StageRecord, record_files, write_manifest
-from naetrigger.pipeline import engines, monitoring, score_workers
+from naetrigger.contracts.workers import Here
+from naetrigger.pipeline import engines, monitoring
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.monitoring import MonitorOptions, _names, monitor_files
 from naetrigger.validation.monitor_schema import MonitorReport
@@ -181,7 +182,7 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> type[Teacher]:
     @contextmanager
     def alone(task: Any, count: int) -> Any:
         del count
-        yield score_workers.Alone(task)
+        yield Here(task)
 
     monkeypatch.setattr("naetrigger.pipeline.score_stream.working", alone)
     monkeypatch.setattr(Teacher, "value", 7.0)

@@ -17,15 +17,12 @@ import pyarrow.parquet
 import pytest
 
 from naetrigger.contracts.errors import (
-    AgreementError,
-    EnvironmentProblem,
     InputError,
-    NaetriggerError,
 )
 from naetrigger.contracts.events import Events, write_events
 from naetrigger.contracts.manifest import sha256_of
 from naetrigger.firmware_configs.input_spec import load_input_spec
-from naetrigger.pipeline import score_output, score_workers, scoring
+from naetrigger.pipeline import score_output, scoring
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.model_inputs import BLOCK
 from naetrigger.pipeline.scoring import Reading, score_file
@@ -269,35 +266,6 @@ def test_the_command(
     assert "exists already" in capsys.readouterr().err
     assert run_command_line([*arguments, "--force"]) == 0
     assert f"zero_bias {N}, a_4l 70" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("kind", [AgreementError, InputError, EnvironmentProblem])
-def test_what_a_worker_meets_keeps_its_class(
-    kind: type[NaetriggerError], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The exit status of the command is that of the error."""
-
-    def broken(task: score_workers.Task) -> None:
-        raise kind("layer 3 differs")
-
-    asked: list[Any] = [(0, None, 0)]
-    told: list[Any] = []
-
-    class Pipe:
-        def recv(self) -> Any:
-            if not asked:
-                raise EOFError
-            return asked.pop()
-
-        def send(self, message: Any) -> None:
-            told.append(message)
-
-    monkeypatch.setattr(score_workers, "Scorer", broken)
-    monkeypatch.setattr(score_workers.signal, "signal", lambda *_: None)
-    score_workers._serve(Pipe(), None)  # type: ignore[arg-type]
-    ((problem, _),) = told
-    with pytest.raises(kind, match="layer 3 differs"):
-        score_workers._raise(problem)
 
 
 def test_every_fast_engine_of_a_real_run_agrees(finished_run: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from naetrigger.contracts.errors import NaetriggerError
+from naetrigger.contracts.errors import EnvironmentProblem, NaetriggerError
 from naetrigger.contracts.manifest import sha256_of
+from naetrigger.contracts.whole_file import whole_file
 from naetrigger.training.simulate.particles import Floats, Integers
 from naetrigger.training.simulate.process import TRIGGER_VIEWS, Slice
 from naetrigger.training.simulate.processes import process_named
@@ -178,16 +180,44 @@ def chunk_path(folder: Path, number: int) -> Path:
     return folder / f"chunk-{number:07d}.npz"
 
 
-def save_chunk(path: Path, chunk: Chunk) -> None:
-    """Write a chunk whole or not at all."""
+@dataclass(frozen=True)
+class ChunkJob:
+    """Chunks of one order, made wherever there is a worker (contracts/workers.py)."""
+
+    order: Order
+
+    @property
+    def what(self) -> str:
+        return "it made chunk"
+
+    def prepare(self) -> Callable[[int], bytes]:
+        """number -> the chunk as a file holds it"""
+        return lambda number: packed_chunk(make_chunk(self.order, number))
+
+    def sees(self) -> Mapping[str, str]:
+        """Everything the rows depend on."""
+        return {name: json.dumps(value) for name, value in self.order.document().items()}
+
+
+def packed_chunk(chunk: Chunk) -> bytes:
+    """The content of a chunk's file."""
     content = io.BytesIO()
     np.savez_compressed(content, **vars(chunk))
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(content.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    return content.getvalue()
+
+
+def keep_chunk(path: Path, packed: bytes) -> None:
+    """Write a packed chunk whole or not at all; EnvironmentProblem where there is no room."""
+    try:
+        with whole_file(path) as partial, partial.open("wb") as file:
+            file.write(packed)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{path}: a chunk cannot be written ({error.strerror}); make room and start again: "
+            "finished chunks are kept"
+        ) from error
 
 
 def load_chunk(path: Path) -> Chunk:

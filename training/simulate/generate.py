@@ -20,16 +20,25 @@ from naetrigger.contracts.event_stream import event_writer
 from naetrigger.contracts.lock import lock
 from naetrigger.contracts.manifest import write_atomically
 from naetrigger.contracts.progress import Progress, Silent
+from naetrigger.contracts.workers import Pool, Workers, check_workers, working
 from naetrigger.training.simulate import assembly
-from naetrigger.training.simulate.chunks import Order, chunk_path, describe, load_chunk, order
+from naetrigger.training.simulate.chunks import (
+    ChunkJob,
+    Order,
+    chunk_path,
+    describe,
+    keep_chunk,
+    load_chunk,
+    order,
+)
 from naetrigger.training.simulate.processes import process_named
 from naetrigger.training.simulate.sample import CITATION, LABEL
 from naetrigger.training.simulate.views import check_view, layout
-from naetrigger.training.simulate.workers import Alone, Workers, working
 
 ORDER_FILE = "order.json"
 LOCK_FILE = ".lock"
 GIVE_UP_EVENTS = 20_000  # without a single row
+PATIENCE_SECONDS = 1.0  # between words of progress
 MAX_SEED = 2**63 - 1
 
 
@@ -48,7 +57,7 @@ def generate(
     seed: int,
     path: Path,
     view: str | None = None,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
     chunk_events: int | None = None,
 ) -> Made:
@@ -80,7 +89,7 @@ def checked_order(
     seed: int,
     path: Path,
     view: str | None,
-    workers: int,
+    workers: Workers,
     chunk_events: int | None = None,
 ) -> Order:
     """The order, if it can be carried out."""
@@ -89,11 +98,11 @@ def checked_order(
     check_view(process, found, view)
     for name, value, low, high in (
         ("--events", rows, 1, 10**10),
-        ("--workers", workers, 1, 1024),
         ("--seed", seed, 0, MAX_SEED),
     ):
         if not low <= value <= high:
             raise InputError(f"{name}: must be {low} to {high}, got {value}")
+    check_workers(workers)
     _require_new(path)
     if not path.parent.is_dir():
         raise InputError(f"{path.parent}: no such folder")
@@ -146,7 +155,7 @@ def _difference(note: Path, wanted: Order) -> str:
 
 
 def make_chunks(
-    wanted: Order, rows: int, folder: Path, count: int, progress: Progress
+    wanted: Order, rows: int, folder: Path, workers: Workers, progress: Progress
 ) -> list[int]:
     """Make all chunks that are missing; the rows of chunks 0, 1, ... that reach `rows`."""
     counts = existing(folder)
@@ -155,12 +164,13 @@ def make_chunks(
     progress.update(min(_leading_rows(counts), rows))
     if _enough(counts, rows):
         return _used(counts, rows)
-    with working(wanted, folder, count) as workers:
+    with working(ChunkJob(wanted), workers, here=True) as pool:
         while not _enough(counts, rows):
-            _begin(workers, counts, rows)
-            for number in workers.finished():
+            _begin(pool, counts, rows)
+            for number, packed in pool.answers(PATIENCE_SECONDS):
+                keep_chunk(chunk_path(folder, number), packed)
                 counts[number] = len(load_chunk(chunk_path(folder, number)))
-            kept, at_work = min(sum(counts.values()), rows), float(len(workers.in_work))
+            kept, at_work = min(sum(counts.values()), rows), float(len(pool.in_work))
             progress.update(kept, generated=float(len(counts) * wanted.events), at_work=at_work)
             if not kept and len(counts) * wanted.events >= GIVE_UP_EVENTS:
                 raise NaetriggerError(
@@ -181,17 +191,17 @@ def existing(folder: Path) -> dict[int, int]:
     return counts
 
 
-def _begin(workers: Workers | Alone, counts: dict[int, int], rows: int) -> None:
+def _begin(pool: Pool, counts: dict[int, int], rows: int) -> None:
     """Give the next missing chunks to idle workers, but none that will not be needed."""
     mean = sum(counts.values()) / len(counts) if counts else 0.0
     number = 0
-    while workers.idle:
-        while number in counts or number in workers.in_work:
+    while pool.idle:
+        while number in counts or number in pool.in_work:
             number += 1
-        expected = sum(counts.values()) + len(workers.in_work) * mean
-        if workers.in_work and expected >= rows:
+        expected = sum(counts.values()) + len(pool.in_work) * mean
+        if pool.in_work and expected >= rows:
             return
-        workers.begin(number)
+        pool.ask(number, number)
 
 
 def _leading_rows(counts: dict[int, int]) -> int:

@@ -13,9 +13,10 @@ import h5py
 import numpy as np
 import pytest
 
+from naetrigger.contracts import workers
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.events import read_events
-from naetrigger.training.simulate import assembly, chunks, generate, jets, process, workers
+from naetrigger.training.simulate import assembly, chunks, generate, jets, process
 from naetrigger.training.simulate.chunks import Chunk, Order
 from naetrigger.training.simulate.processes import PROCESSES
 from naetrigger.training.simulate.sample import content_hash
@@ -171,7 +172,8 @@ def test_damaged_and_half_written_parts_are_made_again(made, tmp_path):
     folder = tmp_path / "jets.h5.parts"
     wanted = chunks.order(PROCESS, "jets", 1, EVENTS)
     with generate.claimed(folder, wanted):
-        chunks.save_chunk(chunks.chunk_path(folder, 0), chunks.make_chunk(wanted, 0))
+        made_chunk = chunks.make_chunk(wanted, 0)
+        chunks.keep_chunk(chunks.chunk_path(folder, 0), chunks.packed_chunk(made_chunk))
     good = chunks.chunk_path(folder, 0).read_bytes()
     chunks.chunk_path(folder, 1).write_bytes(good[: len(good) // 2])
     (folder / "chunk-0000002.npz.77.partial").write_bytes(good)
@@ -239,9 +241,10 @@ def test_waiting_for_the_first_chunk_is_not_silent(tmp_path, monkeypatch):
     """A listener that prints now and then can only do so when it is told something."""
     waits, told = iter(range(3)), []
 
-    class Slow(workers.Alone):
-        def finished(self):
-            return super().finished() if next(waits, None) is None else []
+    class Slow(workers.Here):
+        def answers(self, patience=None):
+            assert patience == generate.PATIENCE_SECONDS
+            return super().answers(patience) if next(waits, None) is None else iter(())
 
     class Listener:
         def start(self, label, total):
@@ -250,17 +253,19 @@ def test_waiting_for_the_first_chunk_is_not_silent(tmp_path, monkeypatch):
         def update(self, done, **values):
             told.append((done, values.get("at_work")))
 
-    monkeypatch.setattr(workers, "Alone", Slow)
+    monkeypatch.setattr(workers, "Here", Slow)
     make(tmp_path / "jets.h5", rows=2, progress=Listener())
     assert told.count((0, 1.0)) == 3
 
 
-def test_workers_that_have_nothing_yet_are_not_waited_for_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.0)
-    with workers.working(Order(PROCESS, "jets", 1, EVENTS), tmp_path, 2) as some:
-        some.begin(0)
-        assert some.finished() == []
-        assert some.in_work == [0]
+def test_a_full_disk_is_told_where_a_chunk_is_kept(tmp_path, monkeypatch):
+    def full(path, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("naetrigger.contracts.whole_file.os.replace", full)
+    with pytest.raises(EnvironmentProblem, match=r"No space left on device.*chunks are kept"):
+        chunks.keep_chunk(tmp_path / "chunk-0000000.npz", b"rows")
+    assert not list(tmp_path.iterdir())
 
 
 def test_full_disk_is_told_before_assembling(tmp_path, monkeypatch):
@@ -358,7 +363,7 @@ def test_weights_of_slices_by_hand(tmp_path, monkeypatch):
     for number, chunk in enumerate(
         [chunk_of([0, 1, 1], [10, 10], [8, 1]), chunk_of([0, 0, 1], [10, 10], [4, 3])]
     ):
-        chunks.save_chunk(chunks.chunk_path(tmp_path, number), chunk)
+        chunks.keep_chunk(chunks.chunk_path(tmp_path, number), chunks.packed_chunk(chunk))
     totals = assembly.Totals.of(Order("ttbar", "jets", 1, 20), 6, tmp_path, [3, 3])
     assert totals.generated.tolist() == [20, 20]
     assert totals.sigma_mb.tolist() == [6, 2]
@@ -377,13 +382,6 @@ def test_a_cut_sliced_chunk_keeps_all_slices():
     cut = assembly.first_rows(chunk_of([0, 0, 0, 0, 1, 1, 1, 1], [8, 8], [1, 1]), 4)
     assert cut.piece.tolist() == [0, 0, 1, 1]
     assert cut.generated.tolist() == [4, 4]
-
-
-def test_worker_says_what_was_wrong_with_its_chunk(tmp_path):
-    order = Order(PROCESS, "jets", 1, EVENTS)
-    kind, text = workers._attempt(order, tmp_path / "nowhere", 0)
-    assert kind == "environment"
-    assert "cannot be written" in text
 
 
 @pytest.mark.parametrize("array", ["values", "weights", "event_ids", "context"])

@@ -1,0 +1,201 @@
+"""A Dask cluster as workers: the tasks of :mod:`naetrigger.contracts.workers`, done there.
+
+Dask's scheduler holds the queue and gives the task of a lost worker to another one. A task whose
+workers die again and again ends the work with an error. Answers come to this process alone, which
+writes what is kept; a worker only reads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from typing import Any
+
+from naetrigger.contracts.errors import EnvironmentProblem
+from naetrigger.contracts.workers import ONE_THREAD, Attempt, Job, Problem, raise_problem
+
+AHEAD = 2  # tasks a thread of the cluster, so that none waits for this process
+LOOK_SECONDS = 1.0
+RETRIES = 2  # of what fails in Dask itself; a task's own errors are answers
+KEPT = "What is finished is kept: the same command goes on from it"
+
+
+class DaskCrew:
+    """The workers of a cluster.
+
+    client : a distributed.Client
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @contextmanager
+    def pool(self, job: Job) -> Iterator[DaskPool]:
+        """They at a job, until the block is left."""
+        pool = DaskPool(self._client, job)
+        try:
+            yield pool
+        finally:
+            pool.stop()
+
+
+class DaskPool:
+    """Tasks of one job on a cluster; see contracts.workers.Pool."""
+
+    def __init__(self, client: Any, job: Job) -> None:
+        self._client, self._job = client, job
+        self._name = uuid.uuid4().hex
+        self._seen = dict(job.sees())
+        self._asked: dict[Any, int] = {}
+        self._threads, self._looked = 0, -LOOK_SECONDS
+
+    @property
+    def idle(self) -> bool:
+        return len(self._asked) < AHEAD * max(self._cluster_threads(), 1)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._asked)
+
+    @property
+    def in_work(self) -> list[int]:
+        return list(self._asked.values())
+
+    def ask(self, number: int, *arguments: Any) -> None:
+        future = self._client.submit(
+            do_task,
+            self._name,
+            self._job,
+            self._seen,
+            arguments,
+            key=f"naetrigger-{number}-{self._name}",
+            retries=RETRIES,
+            pure=False,
+        )
+        self._asked[future] = number
+
+    def answers(self, patience: float | None = None) -> Iterator[tuple[int, Any]]:
+        done = self._finished(patience)
+        for future in done:
+            problem, answer = self._result(future)
+            raise_problem(problem)
+            number = self._asked.pop(future)
+            yield number, answer
+
+    def stop(self) -> None:
+        if self._asked and self._client.status == "running":
+            self._client.cancel(list(self._asked))
+        self._asked.clear()
+
+    def _cluster_threads(self) -> int:
+        """Threads of the cluster, which may grow and shrink."""
+        now = time.monotonic()
+        if now - self._looked > LOOK_SECONDS:
+            with _scheduler_needed():
+                self._threads, self._looked = sum(self._client.nthreads().values()), now
+        return self._threads
+
+    def _finished(self, patience: float | None) -> list[Any]:
+        """Futures that are done, in the order they were asked for."""
+        from distributed import wait
+
+        start = time.monotonic()
+        while self._asked:
+            with _scheduler_needed():
+                try:
+                    wait(list(self._asked), LOOK_SECONDS, "FIRST_COMPLETED")
+                except TimeoutError:
+                    if patience is not None and time.monotonic() - start >= patience:
+                        return []
+                    continue
+            return [future for future in self._asked if future.done()]
+        return []
+
+    def _result(self, future: Any) -> tuple[Problem | None, Any]:
+        from distributed.scheduler import KilledWorker
+
+        task = f"{self._job.what} {self._asked[future]}"
+        try:
+            with _scheduler_needed():
+                found: tuple[Problem | None, Any] = future.result()
+        except EnvironmentProblem:
+            raise
+        except KilledWorker as error:
+            raise EnvironmentProblem(
+                f"{error.allowed_failures + 1} Dask workers ended one after the other while {task} "
+                f"(the last was {error.last_worker.address}); often that is a lack of memory: see "
+                f"the workers' logs, and give a worker more. {KEPT}"
+            ) from error
+        except Exception as error:
+            raise EnvironmentProblem(
+                f"a Dask worker could not take a task (while {task}: {type(error).__name__}: "
+                f"{error}); is the same naetrigger installed there? {KEPT}"
+            ) from error
+        return found
+
+
+@contextmanager
+def _scheduler_needed() -> Iterator[None]:
+    """What Dask raises without its scheduler, as one error."""
+    try:
+        yield
+    except (CancelledError, OSError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+        raise EnvironmentProblem(
+            f"the Dask scheduler is gone ({type(error).__name__}: {error}); start it again. {KEPT}"
+        ) from error
+
+
+_AT_WORK = threading.local()
+"""The job that a worker's thread is at."""
+
+
+def do_task(
+    name: str, job: Job, seen: Mapping[str, str], arguments: tuple[Any, ...]
+) -> tuple[Problem | None, Any]:
+    """What a worker of the cluster does: see that it may, prepare once, do the task.
+
+    name : of the pool; seen : what the process that asks sees
+    """
+    if getattr(_AT_WORK, "name", None) != name:
+        problem = unfit(job, seen)
+        if problem is not None:
+            return problem, None
+        _AT_WORK.name, _AT_WORK.attempt = name, Attempt(job)
+    answer: tuple[Problem | None, Any] = _AT_WORK.attempt(arguments)
+    return answer
+
+
+def unfit(job: Job, seen: Mapping[str, str]) -> Problem | None:
+    """Why this process would do a job otherwise than the one that asks; None if it would not."""
+    for limit, value in ONE_THREAD.items():
+        if limit.startswith("TF_"):
+            os.environ[limit] = value  # TensorFlow reads it when it is first imported
+    threads = {name for name, value in ONE_THREAD.items() if os.environ.get(name) != value}
+    said = [f"{name} is {os.environ.get(name, 'not set')}, must be 1" for name in sorted(threads)]
+    own = job.sees()
+    said += [
+        f"{name}: here {_short(own.get(name))}, where the command runs {_short(value)}"
+        for name, value in seen.items()
+        if own.get(name) != value
+    ]
+    if not said:
+        return None
+    text = (
+        f"the Dask worker on {os.uname().nodename} (pid {os.getpid()}) would give other results: "
+        f"{'; '.join(said)}. Start workers by `dask worker ADDRESS --nthreads 1` in the same "
+        "environment, where the same folders are seen under the same paths"
+    )
+    return Problem(EnvironmentProblem.__name__, text)
+
+
+def _short(value: str | None) -> str:
+    if not value:
+        return "nothing"
+    return value if len(value) <= 40 else value[:37] + "..."

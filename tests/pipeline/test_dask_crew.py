@@ -1,0 +1,284 @@
+"""Dask: the same answers with a worker killed on the way, and what is refused or given up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
+from naetrigger.contracts.workers import ONE_THREAD, Workers
+from naetrigger.pipeline import dask_crew
+from naetrigger.pipeline.batch_farm import batch_cluster, read_farm
+from naetrigger.pipeline.cli import run_command_line
+from naetrigger.pipeline.dask_cluster import workers_at
+from naetrigger.pipeline.dask_crew import DaskCrew, do_task, unfit
+from naetrigger.training.simulate.chunks import chunk_path
+from naetrigger.training.simulate.generate import generate
+from naetrigger.training.simulate.sample import file_content_hash
+
+
+@pytest.fixture(scope="module")
+def crew() -> Iterator[DaskCrew]:
+    """One local cluster of two workers for all tests here."""
+    said: list[str] = []
+    with workers_at("local", 2, said.append) as workers:
+        assert isinstance(workers, DaskCrew)
+        assert "2 workers at tcp://127.0.0.1" in said[0]
+        assert "http://127.0.0.1" in said[0]
+        yield workers
+
+
+@dataclass(frozen=True)
+class Standard:
+    """A job made of a function of the standard library, which every process has."""
+
+    module: str
+    name: str
+    seen: dict[str, str] = field(default_factory=dict)
+    what: str = "it did"
+
+    def prepare(self) -> Callable[..., Any]:
+        import importlib
+
+        found: Callable[..., Any] = getattr(importlib.import_module(self.module), self.name)
+        return found
+
+    def sees(self) -> Mapping[str, str]:
+        return self.seen
+
+
+class Sees(dict[str, str]):
+    """Stands for a folder: what is there depends on the process that looks."""
+
+    def __reduce__(self) -> Any:
+        return dict, ((("run/manifest.json", "another"),),)
+
+
+def test_a_killed_worker_costs_its_own_chunk(crew: DaskCrew, tmp_path: Path) -> None:
+    """Crossings of zero bias: alone, and on two workers of which one is killed half-way."""
+    order = {"rows": 60, "seed": 3, "view": "l1-objects", "chunk_events": 10}
+    generate("zero_bias", path=tmp_path / "alone.h5", **order)  # type: ignore[arg-type]
+    pids = crew._client.run(os.getpid)
+    killed: list[int] = []
+
+    class KillsHalfWay:
+        def start(self, label: str, total: int) -> None: ...
+
+        def update(self, done: int, **values: float) -> None:
+            if done >= 30 and not killed:
+                killed.append(sorted(pids.values())[0])
+                os.kill(killed[0], signal.SIGKILL)
+
+    out = tmp_path / "crew.h5"
+    generate("zero_bias", path=out, workers=crew, progress=KillsHalfWay(), **order)  # type: ignore[arg-type]
+    assert killed
+    assert file_content_hash(out) == file_content_hash(tmp_path / "alone.h5")
+    assert out.read_bytes() == (tmp_path / "alone.h5").read_bytes()
+
+
+def test_tasks_are_asked_ahead_and_answered(crew: DaskCrew) -> None:
+    with crew.pool(Standard("math", "sqrt")) as pool:
+        assert list(pool.answers(patience=0)) == []
+        numbers = iter(range(100))
+        while pool.idle:
+            number = next(numbers)
+            pool.ask(number, float(number**2))
+        asked = pool.in_work
+        assert len(asked) >= 2
+        found: dict[int, Any] = {}
+        while pool.busy:
+            found |= dict(pool.answers())
+        assert found == {number: float(number) for number in asked}
+
+
+def test_workers_have_one_thread(crew: DaskCrew) -> None:
+    with crew.pool(Standard("os", "getenv")) as pool:
+        pool.ask(0, "OMP_NUM_THREADS")
+        assert list(pool.answers()) == [(0, "1")]
+
+
+def test_slow_tasks_leave_room_for_a_word_of_progress(crew: DaskCrew) -> None:
+    with crew.pool(Standard("time", "sleep")) as pool:
+        pool.ask(0, 3.0)
+        start = time.monotonic()
+        assert list(pool.answers(patience=0.5)) == []
+        assert time.monotonic() - start < 3.0
+
+
+def test_a_task_that_kills_its_workers_is_given_up(crew: DaskCrew) -> None:
+    import dask
+
+    async def impatient(dask_scheduler: Any) -> None:
+        dask_scheduler.allowed_failures = 0
+
+    crew._client.run_on_scheduler(impatient)
+    del dask
+    with crew.pool(Standard("os", "abort")) as pool:
+        pool.ask(17)
+        with pytest.raises(EnvironmentProblem, match=r"1 Dask workers ended .* while it did 17"):
+            list(pool.answers())
+
+
+def test_a_worker_that_sees_another_folder_says_so(crew: DaskCrew) -> None:
+    job = Standard("math", "sqrt", Sees({"run/manifest.json": "ours"}))
+    with crew.pool(job) as pool:
+        pool.ask(0, 4.0)
+        with pytest.raises(
+            EnvironmentProblem,
+            match=r"run/manifest\.json: here another, where the command runs ours.*same paths",
+        ):
+            list(pool.answers())
+
+
+def test_threads_and_folders_are_looked_at_before_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ONE_THREAD:
+        monkeypatch.setenv(name, "1")
+    job = Standard("math", "sqrt", {"folder": "a"})
+    assert unfit(job, {"folder": "a"}) is None
+    problem = unfit(Standard("math", "sqrt"), {"folder": "a"})
+    assert problem is not None
+    assert "folder: here nothing, where the command runs a" in problem.text
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    problem, _ = do_task("some pool", job, {"folder": "a"}, (4.0,))
+    assert problem is not None
+    assert "OMP_NUM_THREADS is 8, must be 1" in problem.text
+
+
+def test_a_scheduler_that_is_gone_ends_the_work() -> None:
+    with ExitStack() as stack:
+        workers = stack.enter_context(workers_at("local", 1))
+        assert isinstance(workers, DaskCrew)
+        pool = stack.enter_context(workers.pool(Standard("time", "sleep")))
+        pool.ask(0, 60.0)
+        workers._client.cluster.close()
+        with pytest.raises(EnvironmentProblem, match="scheduler is gone"):
+            list(pool.answers())
+
+
+@pytest.mark.parametrize(
+    ("dask", "workers", "said"),
+    [
+        ("lokal", None, "must be local, the address of a scheduler"),
+        ("tcp://127.0.0.1:1", 3, "--workers: is for --dask local"),
+        ("nowhere.yaml", None, r"nowhere\.yaml"),
+        ("local", 0, "--workers: must be 1 to 1024"),
+    ],
+)
+def test_options_that_mean_nothing(dask: str, workers: int | None, said: str) -> None:
+    with pytest.raises(InputError, match=said), workers_at(dask, workers):
+        pass
+
+
+def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("naetrigger.pipeline.dask_cluster.CONNECT_SECONDS", 0.5)
+    with (
+        pytest.raises(EnvironmentProblem, match="no Dask scheduler answers there"),
+        workers_at("tcp://127.0.0.1:1", None),
+    ):
+        pass
+
+
+def test_without_dask_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(MissingExtra, match=r"naetrigger\[distributed\]"), workers_at("local", 1):
+        pass
+    out = tmp_path / "x.h5"
+    arguments = ["data", "generate", "zero_bias", "--events", "5", "--out", str(out)]
+    assert run_command_line([*arguments, "--dask", "local"]) == 3
+    assert "pip install 'naetrigger[distributed]'" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_without_dask_processes_are_counted() -> None:
+    found: list[Workers] = []
+    for asked in (None, 3):
+        with workers_at(None, asked) as workers:
+            found.append(workers)
+    assert isinstance(found[0], int)
+    assert found[1] == 3
+
+
+HTCONDOR = """
+system: htcondor
+jobs: 20
+cores: 4
+memory: 8 GB
+disk: 4 GB
+prologue: [source /shared/venv/bin/activate]
+directives: {+JobFlavour: '"workday"'}
+"""
+SLURM = """
+system: slurm
+jobs: 3
+cores: 2
+memory: 4GB
+walltime: "04:00:00"
+queue: batch
+account: trigger
+directives: [--constraint=avx2]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (HTCONDOR, ["MY.DaskWorkerCores = 4", '+JobFlavour = "workday"', "--nthreads 1"]),
+        (SLURM, ["#SBATCH -p batch", "#SBATCH -A trigger", "-t 04:00:00", "--constraint=avx2"]),
+    ],
+)
+def test_a_batch_system_gets_a_job_script(tmp_path: Path, text: str, expected: list[str]) -> None:
+    """Nothing is submitted: the script is what dask-jobqueue would hand over."""
+    path = tmp_path / "farm.yaml"
+    path.write_text(text)
+    cluster = batch_cluster(read_farm(path))
+    try:
+        script = cluster.job_script()
+    finally:
+        cluster.close()
+    for line in expected:
+        assert line in script
+    assert "distributed.cli.dask_worker" in script
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("system: pbs", "system: must be htcondor or slurm, got 'pbs'"),
+        (HTCONDOR.replace("disk", "disc"), "did you mean 'disk'"),
+        (HTCONDOR.replace("8 GB", "lots"), "memory"),
+        (SLURM.replace("jobs: 3", "jobs: 0"), "jobs"),
+        ("- a list", "expected a mapping"),
+    ],
+)
+def test_farms_that_cannot_be(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "farm.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_farm(path)
+
+
+def test_a_chunk_is_written_by_the_process_that_asked(crew: DaskCrew, tmp_path: Path) -> None:
+    """Workers need no folder in common for what they make; parts lie beside the output."""
+    seen: list[bool] = []
+
+    class Looks:
+        def start(self, label: str, total: int) -> None: ...
+
+        def update(self, done: int, **values: float) -> None:
+            seen.append(chunk_path(tmp_path / "x.h5.parts", 0).exists())
+
+    out = tmp_path / "x.h5"
+    order = {"rows": 10, "seed": 3, "view": "l1-objects", "chunk_events": 10}
+    generate("zero_bias", path=out, workers=crew, progress=Looks(), **order)  # type: ignore[arg-type]
+    assert any(seen)
+    assert dask_crew.RETRIES
