@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from naetrigger.contracts.errors import InputError, RecipeError
+from naetrigger.contracts.errors import InputError, RecipeError, suggestion
 from naetrigger.contracts.settings import Settings
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.export.student_settings import StudentSettings
@@ -32,7 +32,7 @@ from naetrigger.training.settings import (
     TrainingOptions,
     WnaeObjective,
 )
-from naetrigger.validation.settings import ValidationSettings
+from naetrigger.validation.settings import OF_SIGNALS, ValidationSettings
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +125,18 @@ class Recipe(Settings):
                 "objective.use_weights: must be true, as data.flatten gives training events the "
                 "weights they are to be drawn by"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _required_signals_are_there(self) -> Recipe:
+        """A name that no signal has would only fail at the very end."""
+        named = self.data.signals
+        for number, wanted in enumerate(self.validation.require if named is not None else ()):
+            if wanted.figure in OF_SIGNALS and wanted.of not in (named or ()):
+                raise ValueError(
+                    f"validation.require.{number}.of: '{wanted.of}' is none of data.signals"
+                    f"{suggestion(wanted.of, list(named or ()))}"
+                )
         return self
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from naetrigger.contracts.settings import Settings
 
@@ -27,6 +27,60 @@ class Limits(Settings):
     rounding (6e-8) through a few hundred accumulated terms."""
     budget: bool = True
     """Check firmware estimates against the board's budget."""
+
+
+OF_SIGNALS = ("auc", "mean_efficiency", "efficiency")
+AT_POINTS = ("efficiency", "divergence")
+Limit = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Requirement(Settings):
+    """A check of one's own: a figure of the report within a limit."""
+
+    figure: Literal[
+        "auc", "mean_efficiency", "efficiency", "divergence", "correlation",
+        "latency_cycles", "latency_ns", "initiation_interval", "lut", "ff", "dsp", "bram",
+        "lut_levels", "maximum_clock_mhz",
+    ]  # fmt: skip
+    of: str = Field(min_length=1)
+    """A signal (auc, mean_efficiency, efficiency), a column (divergence, correlation), or the
+    target of a firmware figure: hls, rtl."""
+    model: Literal["teacher", "student"] = "student"
+    """Whose score, unless the figure is of firmware."""
+    at: Efficiency | None = None
+    """The working point of an efficiency or a divergence, by its background efficiency."""
+    at_least: Limit | None = None
+    at_most: Limit | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Requirement:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give one of at_least and at_most")
+        if (self.at is None) == (self.figure in AT_POINTS):
+            needs = "needs" if self.at is None else "has no"
+            raise ValueError(f"{self.figure} {needs} `at`, a background efficiency")
+        return self
+
+    @property
+    def limit(self) -> float:
+        limit = self.at_most if self.at_least is None else self.at_least
+        assert limit is not None
+        return limit
+
+    @property
+    def relation(self) -> Literal["<=", ">="]:
+        return "<=" if self.at_least is None else ">="
+
+    @property
+    def words(self) -> str:
+        """As the report names it."""
+        point = "" if self.at is None else f" at background {self.at:g}"
+        judged = self.figure in (*OF_SIGNALS, "divergence", "correlation")
+        return f"{self.figure} of {self.of}{point}" + (f" ({self.model})" if judged else "")
+
+    def holds(self, value: float) -> bool:
+        """Whether a value is within the limit."""
+        return value <= self.limit if self.relation == "<=" else value >= self.limit
 
 
 class ValidationSettings(Settings):
@@ -52,6 +106,8 @@ class ValidationSettings(Settings):
     rates_khz: tuple[RateKhz, ...] = Field((0.1, 1.0, 5.0, 10.0), min_length=1)
     """What `naetrigger rates` looks for thresholds of, unless told otherwise (docs/rates.md)."""
     limits: Limits = Limits()
+    require: tuple[Requirement, ...] = ()
+    """Checks of one's own beside those of `limits` (docs/report.md, Checks)."""
     label: str | None = None
     """Printed above every figure; default: "naetrigger simulation" for events that name their
     generator, else "naetrigger". An experiment's name belongs here only with its approval."""
@@ -64,3 +120,13 @@ class ValidationSettings(Settings):
         if len(set(values)) != len(values):
             raise ValueError(f"each background efficiency once, got {values}")
         return tuple(sorted(values, reverse=True))
+
+    @model_validator(mode="after")
+    def _requirements_have_working_points(self) -> ValidationSettings:
+        for number, wanted in enumerate(self.require):
+            if wanted.at is not None and wanted.at not in self.background_efficiencies:
+                raise ValueError(
+                    f"require.{number}.at: {wanted.at:g} is none of background_efficiencies "
+                    f"({', '.join(f'{e:g}' for e in self.background_efficiencies)})"
+                )
+        return self

@@ -11,7 +11,7 @@ from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.validation.report.explanations import EXPLANATIONS, explanation
 from naetrigger.validation.report.schema import Report, report_from_json
-from naetrigger.validation.settings import ValidationSettings
+from naetrigger.validation.settings import Requirement, ValidationSettings
 from naetrigger.validation.stage import validate
 from tests.validation.conftest import make_inputs
 
@@ -27,7 +27,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     plain = make_inputs(n=600)
     counted = plain.firmware[0].model_copy(update=DEPTH)
     inputs = replace(plain, firmware=(*plain.firmware, counted))
-    validate(ValidationSettings(bootstrap_replicas=20), inputs, folder / "validation")
+    wanted = Requirement(figure="auc", of="nothing", at_least=0.5)
+    settings = ValidationSettings(bootstrap_replicas=20, require=(wanted,))
+    validate(settings, inputs, folder / "validation")
     return report_from_json((folder / "validation" / "report.json").read_bytes())
 
 

@@ -34,6 +34,7 @@ from naetrigger.validation.report.schema import (
     Saturation,
     WorkingPoint,
 )
+from naetrigger.validation.requirements import requirement_checks
 from naetrigger.validation.reweighting import effective_number
 from naetrigger.validation.selection import most_anomalous, selections, turn_ons
 from naetrigger.validation.settings import Limits
@@ -51,15 +52,15 @@ def build_report(comparison: Comparison, progress: Progress | None = None) -> Re
     agreement = (*inputs.agreement, *_agreement(comparison))
     saturation = tuple(_saturation(comparison))
     points = tuple(working_points(comparison))
-    checks = (
+    checks: tuple[Check, ...] = (
         *agreement_checks(agreement, limits.relative_difference),
         *_saturation_checks(saturation, limits),
         *_rank_checks(agreement, limits),
         *_auc_checks(aucs.differences, limits),
         *(budget_checks(inputs.firmware, inputs.board) if inputs.board and limits.budget else ()),
     )
-    return Report(
-        passed=all(check.passed for check in checks),
+    report = Report(
+        passed=False,
         metadata=_metadata(inputs),
         samples=tuple(_samples(comparison)),
         agreement=agreement,
@@ -77,9 +78,11 @@ def build_report(comparison: Comparison, progress: Progress | None = None) -> Re
         firmware=tuple(inputs.firmware),
         board=board_summary(inputs.board) if inputs.board else None,
         saturation=saturation,
-        checks=checks,
         notes=tuple(_notes(comparison, points, aucs)),
     )
+    checks += (*requirement_checks(report, comparison.settings.require),)
+    passed = all(check.passed for check in checks)
+    return report.model_copy(update={"checks": checks, "passed": passed})
 
 
 def _metadata(inputs: ValidationInputs) -> Metadata:

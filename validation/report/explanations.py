@@ -35,6 +35,14 @@ FIRMWARE_ADVICE = (
 
 EXPLANATIONS = (
     Explanation(
+        "required: ",
+        "A figure of this report that the recipe holds within a limit of its own; where several "
+        "tools give it, the worst. One that the report does not have has failed.",
+        "validation.require",
+        "the figure's own section of the report has its error; a limit that lies within it will "
+        "fail by chance.",
+    ),
+    Explanation(
         "agreement",
         "Two engines of the student must give the same integer for every event: the network, "
         "QKeras, ONNX, HLS and RTL are readings of one thing. The value is the fraction of events "
