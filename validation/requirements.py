@@ -1,6 +1,7 @@
 """Checks of a recipe's own: one figure of the report each, held within a limit.
 
-Of a figure with several values (firmware by several tools) the worst counts. A figure that the
+Of a figure with several values (firmware by several tools, a model by its engines) the worst
+counts. A figure that the
 report does not have is a failed check, which says what there is.
 """
 
@@ -35,9 +36,11 @@ def requirement_checks(report: Report, requirements: Iterable[Requirement]) -> I
 
 
 def _auc(report: Report, wanted: Requirement) -> Known:
-    """By the model's first engine; a slow one may have had fewer events."""
-    entries = [x for x in report.auc if x.model == wanted.model]
-    return {x.signal: [x.value] for x in reversed(entries)}
+    known: dict[str, list[float]] = {}
+    for entry in report.auc:
+        if entry.model == wanted.model:
+            known.setdefault(entry.signal, []).append(entry.value)
+    return known
 
 
 def _mean_efficiency(report: Report, wanted: Requirement) -> Known:

@@ -34,7 +34,6 @@ def test_a_failed_requirement_fails_the_run(report: Report) -> None:
     assert not report.passed
     by_engine = {(a.signal, a.engine): a.value for a in report.auc if a.model == "student"}
     assert check.value == by_engine[SIGNALS[0], "network"]
-    assert check.value != by_engine[SIGNALS[0], "rtlsim"]  # of the first events alone
 
 
 @pytest.mark.parametrize(
