@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError, suggestion
-from naetrigger.contracts.hdf5 import write_hdf5
+from naetrigger.contracts.hdf5 import require_contained, write_hdf5
 
 FORMAT = "naetrigger-events"
 VERSION = 1
@@ -144,6 +144,13 @@ class Events:
         return self
 
 
+def is_process_name(name: str) -> bool:
+    """Whether a process can be called so: a group of that name lies at the top of a file."""
+    return (
+        0 < len(name) <= 200 and name not in (".", "..") and "/" not in name and name.isprintable()
+    )
+
+
 def concatenated(parts: Sequence[Events]) -> Events:
     """Events of one process in one piece; at least one part, all with the same columns."""
     first = parts[0]
@@ -244,6 +251,7 @@ def open_events_file(path: Path) -> Iterator[h5py.File]:
                 raise InputError(
                     f"{path}: layout version {file.attrs['version']}, this program reads {VERSION}"
                 )
+            require_contained(file, path)
             yield file
     except OSError as error:
         if not path.exists():
@@ -271,6 +279,12 @@ def read_group(group: h5py.Group, rows: slice = slice(None)) -> Events:
         for key, value in group.attrs.items()
         if key not in ("role", "process")
     }
+    ids = group["event_ids"][rows]
+    if ids.dtype.kind not in "iu" or (ids.size and ids.min() < 0):
+        raise TypeError(f"{group.name}: event_ids must be whole numbers from 0, got {ids.dtype}")
+    for name in ("weights", "context"):
+        if group[name].dtype.kind not in "iuf":
+            raise TypeError(f"{group.name}: {name} are stored as {group[name].dtype}")
     values = np.asarray(group["values"][rows], dtype=np.float32)
     return Events(
         process=group.name.strip("/"),
@@ -278,7 +292,7 @@ def read_group(group: h5py.Group, rows: slice = slice(None)) -> Events:
         columns=tuple(str(c) for c in columns),
         values=values,
         weights=np.asarray(group["weights"][rows], dtype=np.float64),
-        event_ids=np.asarray(group["event_ids"][rows], dtype=np.uint64),
+        event_ids=ids.astype(np.uint64),
         context_columns=tuple(str(c) for c in context_columns),
         context=np.asarray(group["context"][rows], dtype=np.float32).reshape(
             len(values), len(context_columns)

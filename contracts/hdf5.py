@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,56 @@ from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.whole_file import whole_file
 
 CACHE_BYTES = 64 * 2**20
+MAX_CHUNK_BYTES = 512 * 2**20  # unpacked at once, whatever part of it is read
+MAX_RATIO = 4096  # gzip packs no tighter than 1032 to 1
+MAX_UNSTORED_BYTES = 2**30
+
+
+_CONTAINED: set[tuple[int, int, int, int]] = set()
+
+
+def require_contained(file: h5py.File, path: Path) -> None:
+    """Refuse a file whose data lie in others, were never stored, or would fill the memory.
+
+    Large files take a second, so a process looks once at each.
+    """
+    found = path.stat()
+    state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    if state in _CONTAINED:
+        return
+
+    def linked(name: str, link: Any) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            problems.append(f"'{name}' lies in another file ({link.filename})")
+
+    def visited(name: str, item: Any) -> None:
+        problem = _problem(item) if isinstance(item, h5py.Dataset) else ""
+        if problem:
+            problems.append(f"dataset '{name}' {problem}")
+
+    problems: list[str] = []
+    file.visititems_links(linked)
+    file.visititems(visited)
+    if problems:
+        raise InputError(
+            f"{path}: {'; '.join(problems[:3])}. Copy what is needed into one file, say by h5repack"
+        )
+    _CONTAINED.add(state)
+
+
+def _problem(dataset: h5py.Dataset) -> str:
+    if dataset.is_virtual or dataset.external:
+        return "lies in another file"
+    bytes_of = dataset.dtype.itemsize
+    if dataset.chunks and bytes_of * math.prod(dataset.chunks) > MAX_CHUNK_BYTES:
+        return f"is stored in chunks {dataset.chunks}, more than {MAX_CHUNK_BYTES >> 20} MiB each"
+    stored, size = dataset.id.get_storage_size(), bytes_of * math.prod(dataset.shape or ())
+    defined = dataset.id.get_create_plist().fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED
+    if dataset.shape and size and not stored and not defined:
+        return f"declares {dataset.shape} values, and none was ever stored"
+    if size > MAX_UNSTORED_BYTES and size > MAX_RATIO * stored:
+        return f"declares {dataset.shape} values, and stores {stored} bytes"
+    return ""
 
 
 def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from naetrigger.contracts.errors import EnvironmentProblem
+from naetrigger.contracts.whole_file import no_follow
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def lock(path: Path, taken: str) -> Iterator[None]:
     EnvironmentProblem with `taken`, in which `{holder}` stands for pid and host, where another
     process holds it. The lock is the kernel's; pid and host are there for the message.
     """
-    with path.open("a+", encoding="utf-8") as file:
+    with open(path, "a+", encoding="utf-8", opener=no_follow) as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from naetrigger.contracts.errors import InputError, suggestion
+from naetrigger.contracts.npz_file import npy_header
 from naetrigger.contracts.regular_file import read_json
 from naetrigger.contracts.version import __version__
+from naetrigger.contracts.whole_file import no_follow
 
 FORMAT = "naetrigger-run"
 VERSION = 1
@@ -220,7 +221,7 @@ def record_from(document: Mapping[str, Any]) -> StageRecord:
 def write_atomically(path: Path, text: str) -> None:
     """Write through a temporary file, flushed to disk before it takes the name."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
+    with open(partial, "w", encoding="utf-8", opener=no_follow) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -259,7 +260,8 @@ def arrays_in(path: Path) -> dict[str, tuple[list[int], str]]:
 
 def _npy(path: Path) -> dict[str, tuple[list[int], str]]:
     with path.open("rb") as file:
-        return {"": _npy_header(file)}
+        shape, kind = npy_header(file)
+        return {"": (shape, str(kind))}
 
 
 def _npz(path: Path) -> dict[str, tuple[list[int], str]]:
@@ -267,17 +269,9 @@ def _npz(path: Path) -> dict[str, tuple[list[int], str]]:
         found = {}
         for name in archive.namelist():
             with archive.open(name) as file:
-                found[name.removesuffix(".npy")] = _npy_header(file)
+                shape, kind = npy_header(file)
+                found[name.removesuffix(".npy")] = (shape, str(kind))
         return found
-
-
-def _npy_header(file: Any) -> tuple[list[int], str]:
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    shape, _, dtype = read[np.lib.format.read_magic(file)](file)
-    return list(shape), str(dtype)
 
 
 def _hdf5(path: Path) -> dict[str, tuple[list[int], str]]:

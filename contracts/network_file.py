@@ -19,6 +19,7 @@ import numpy as np
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed, Integers, parse_fixed
 from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.contracts.npz_file import load_arrays
 from naetrigger.contracts.regular_file import read_json
 from naetrigger.contracts.window import Window
 
@@ -78,8 +79,8 @@ def load_network(folder: Path) -> FixedPointNetwork:
                 f"{path}: expected {FORMAT} version {known}, got {document['format']} "
                 f"version {document['version']}"
             )
-        with np.load(folder / "network.npz", allow_pickle=False) as arrays:
-            nodes = tuple(_read_node(entry, arrays) for entry in document["nodes"])
+        arrays = load_arrays(folder / "network.npz")
+        nodes = tuple(_read_node(entry, arrays) for entry in document["nodes"])
         return FixedPointNetwork(
             nodes=nodes,
             output=str(document["output"]),

@@ -95,6 +95,8 @@ def _node_problems(node: Node, sizes: Mapping[str, int]) -> list[str]:
         problems.append(f"shape {node.shape} does not hold {node.size} values")
     if node.op in LAYER_OPS:
         return problems + _constant_problems(node)
+    if node.window is not None or node.axes:
+        problems.append(f"{node.op} takes neither window nor axes")
     if node.weights is not None and node.op not in ("dense", "sum", "above"):
         problems.append(f"{node.op} takes no weights")
     if node.bias is not None and node.op != "dense":

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Integers
 from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
 from naetrigger.contracts.network import FixedPointNetwork
+from naetrigger.contracts.npz_file import MAX_VECTOR_BYTES, load_arrays
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
 from naetrigger.pipeline import engines
@@ -223,9 +225,8 @@ def _read_vectors(
     if not (root / VECTORS).exists() or len(counts.models) < 2:
         return []
     try:
-        with np.load(root / VECTORS, allow_pickle=False) as arrays:
-            words = np.asarray(arrays["inputs"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        words = load_arrays(root / VECTORS, MAX_VECTOR_BYTES)["inputs"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         return [f"{VECTORS} is not readable ({error}), so engines are not compared on it"]
     progress.start(TEST_VECTORS, len(counts.models))
     scores, bits = {}, {}

@@ -16,6 +16,7 @@ from naetrigger.contracts.decision import with_decision
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.network import FixedPointNetwork
+from naetrigger.contracts.regular_file import read_json
 from naetrigger.export.settings import DecisionSettings
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def read_decision(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
         if document["format"] != FORMAT or document["version"] != VERSION:
             raise InputError(f"{path}: expected {FORMAT} version {VERSION}")
         return dict(document)

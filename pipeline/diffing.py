@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.manifest import Manifest, damage, read_manifest
+from naetrigger.contracts.regular_file import read_json
+from naetrigger.firmware_configs.shipped import parse_yaml, read_text
 from naetrigger.pipeline.run_folder import RECIPE, SCORES
 
 if TYPE_CHECKING:
@@ -77,13 +76,7 @@ def _documents(root: Path) -> tuple[RunDocuments, list[str]]:
 def _recipe(root: Path) -> Mapping[str, Any]:
     """As it stands in the file, whatever program wrote it."""
     path = root / RECIPE
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not a readable recipe ({error})") from error
-    if not isinstance(document, Mapping):
-        raise InputError(f"{path}: expected sections, got {type(document).__name__}")
-    return document
+    return parse_yaml(read_text(path), str(path))
 
 
 def _packages(manifest: Manifest) -> dict[str, str]:
@@ -109,7 +102,7 @@ def _document(root: Path, path: str) -> dict[str, Any]:
     if not file.exists():
         return {}
     try:
-        document = dict(json.loads(file.read_text(encoding="utf-8")))
+        document = dict(read_json(file))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{file}: not readable ({error}); make it anew") from error
     if document.get("format") != format:

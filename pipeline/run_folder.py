@@ -30,6 +30,7 @@ from naetrigger.contracts.manifest import (
     write_atomically,
     write_manifest,
 )
+from naetrigger.contracts.regular_file import read_json
 
 LOCK = ".lock"
 RECIPE = "recipe.yaml"
@@ -83,8 +84,9 @@ def write_recipe(root: Path, text: str) -> None:
 def begin_stage(root: Path, stage: str, key: str, resumes: bool) -> Path:
     """The folder a stage works in: empty, or what an interrupted run with the same key left."""
     folder, note = _partial(root, stage), _note(root, stage)
-    if not (resumes and folder.is_dir() and _read_note(note).get("key") == key):
-        shutil.rmtree(folder, ignore_errors=True)
+    whole = folder.is_dir() and not folder.is_symlink()
+    if not (resumes and whole and _read_note(note).get("key") == key):
+        _remove(folder)
         write_atomically(note, json.dumps({"key": key}))
         folder.mkdir()
     return folder
@@ -118,12 +120,12 @@ def adopt_stage(root: Path, manifest: Manifest, stage: str, key: str) -> Manifes
 
 def _take_place(root: Path, manifest: Manifest, stage: str, record: StageRecord) -> Manifest:
     final, old = root / stage, root / f".{stage}.old"
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
     if final.exists():
         final.rename(old)
     _partial(root, stage).rename(final)
     flush_folder(root)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
     return _register(root, manifest, stage, record)
 
 
@@ -139,7 +141,15 @@ def tidy(root: Path, stage: str) -> None:
     """Remove what an interrupted run left of a stage that is finished."""
     _note(root, stage).unlink(missing_ok=True)
     for left in (_partial(root, stage), root / f".{stage}.old"):
-        shutil.rmtree(left, ignore_errors=True)
+        _remove(left)
+
+
+def _remove(path: Path) -> None:
+    """A folder with all that is in it; of a link, the link alone."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _partial(root: Path, stage: str) -> Path:
@@ -152,8 +162,8 @@ def _note(root: Path, stage: str) -> Path:
 
 def _read_note(path: Path) -> dict[str, Any]:
     try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        note = read_json(path)
+    except (OSError, ValueError, InputError):
         return {}
     return note if isinstance(note, dict) else {}
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError, MissingExtra
 from naetrigger.contracts.hdf5 import streamed_hdf5
+from naetrigger.contracts.regular_file import require_regular
 from naetrigger.contracts.whole_file import whole_file
 
 FORMAT = "naetrigger-scores"
@@ -50,8 +51,11 @@ class ScoredRows:
         return {**own, "score_hw": self.scores, "score": scale * self.scores}
 
 
-def check_output(path: Path, force: bool) -> None:
-    """Refuse a place that scores cannot be written to, before anything is scored."""
+def check_output(path: Path, force: bool, source: Path | None = None) -> None:
+    """Refuse a place that scores cannot be written to, before anything is scored.
+
+    source : the file that is to be scored, which no --force replaces
+    """
     if path.suffix not in (*HDF5_SUFFIXES, PARQUET_SUFFIX):
         raise InputError(
             f"{path}: scores are written as {', '.join(HDF5_SUFFIXES)} or {PARQUET_SUFFIX}; "
@@ -59,8 +63,10 @@ def check_output(path: Path, force: bool) -> None:
         )
     if path.suffix == PARQUET_SUFFIX and find_spec("pyarrow") is None:
         raise MissingExtra("pyarrow", "readers")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give --out the name of a file")
+    if path.exists():
+        require_regular(path)
+        if source is not None and source.exists() and path.samefile(source):
+            raise InputError(f"{path}: is the file to be scored; choose another with --out")
     if path.exists() and not force:
         raise InputError(f"{path}: exists already; choose another with --out, or say --force")
     if not path.parent.is_dir():

@@ -76,7 +76,7 @@ def _of_its_file(
                 raise
             raise InputError(f"{source.path}: {error}") from error
 
-    return named
+    return named  # type: ignore[return-value]  # functools names the first argument
 
 
 @_of_its_file

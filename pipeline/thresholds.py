@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.manifest import NAME, sha256_of
+from naetrigger.contracts.regular_file import read_json
 from naetrigger.pipeline.decision import read_decision
 from naetrigger.pipeline.packaging import validation_belongs
 
@@ -22,8 +24,11 @@ def working_thresholds(root: Path) -> tuple[list[WorkingThreshold], list[str]]:
     """
     from naetrigger.validation.compare_schema import WorkingThreshold
 
-    points = _of_report(root / "validation" / "report.json")
-    rates, notes = _of_rates(root)
+    report, found_rates = (root / "validation" / name for name in ("report.json", "rates.json"))
+    with _understood(report):
+        points = _of_report(report)
+    with _understood(found_rates):
+        rates, notes = _of_rates(root)
     points += rates
     if not points:
         notes.append("the run has no working points; they come with: naetrigger run")
@@ -70,8 +75,19 @@ def _of_rates(root: Path) -> tuple[list[WorkingThreshold], list[str]]:
     ], []
 
 
+@contextmanager
+def _understood(path: Path) -> Iterator[None]:
+    """A document of another kind is bad input."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not what this program writes ({error!r}); make it anew"
+        ) from error
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(read_json(path))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not readable ({error}); make it anew") from error

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from naetrigger.contracts.fixed_point import Integers
 from naetrigger.contracts.manifest import read_manifest
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.network_file import load_network
+from naetrigger.contracts.npz_file import MAX_VECTOR_BYTES, load_arrays
 from naetrigger.export.vector_files import hexadecimal, memory, regions
 from naetrigger.export.vector_files.event_word import TestVectors, expected, layout_of
 from naetrigger.firmware_configs.input_spec import InputSpec, columns_of
@@ -47,9 +49,9 @@ class Source:
         """The export's test vectors, with their corners and ties."""
         path = self.root / "export" / "vectors.npz"
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                inputs = np.asarray(arrays["inputs"], np.int64)[: self.events]
-        except (OSError, ValueError, KeyError) as error:
+            arrays = load_arrays(path, MAX_VECTOR_BYTES)
+            inputs = np.asarray(arrays["inputs"], np.int64)[: self.events]
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise InputError(f"{path}: not readable ({error}); finish the run") from error
         return expected(self.network, inputs)
 

@@ -12,12 +12,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.whole_file import no_follow
 
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that at any moment the old or the new content is there, whole."""
     partial = _partial(path)
-    with partial.open("wb") as file:
+    with open(partial, "wb", opener=no_follow) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

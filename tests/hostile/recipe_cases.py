@@ -1,5 +1,7 @@
 """Recipes: what people mistype, and what somebody means ill."""
 
+
+
 from __future__ import annotations
 
 import os

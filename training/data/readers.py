@@ -6,6 +6,7 @@ for events in open_events(path).chunks():
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from naetrigger.contracts import calo_regions, trigger_objects
 from naetrigger.contracts.errors import InputError, suggestion
-from naetrigger.contracts.events import HARDWARE_UNIT, Events, concatenated
+from naetrigger.contracts.events import HARDWARE_UNIT, Events, concatenated, is_process_name
 from naetrigger.contracts.regular_file import require_regular
 from naetrigger.training.data.formats import FORMATS
 from naetrigger.training.data.formats.format import (
@@ -128,7 +129,33 @@ def open_events(
     require_regular(path)
     with reading(path, FORMATS[name].title):
         description = FORMATS[name].describe(path, options)
+    _check_names(path, description)
     return EventSource(path, name, FORMATS[name], options, description)
+
+
+def _check_names(path: Path, description: Description) -> None:
+    """Refuse columns that cannot be told apart, and processes that are no name.
+
+    A process becomes the name of a group in files; with a slash it would lie in another.
+    """
+    if not description.columns:
+        raise InputError(f"{path}: holds no columns of values")
+    names = Counter((*description.columns, *description.context_columns))
+    twice = [repr(name) for name, count in names.items() if count > 1]
+    if twice:
+        raise InputError(
+            f"{path}: column {', '.join(twice[:NAMED_COLUMNS])} stands twice; each needs a name "
+            "of its own"
+        )
+    processes = Counter(process.name for process in description.processes)
+    for name, count in processes.items():
+        if count > 1:
+            raise InputError(f"{path}: process '{name}' stands twice")
+        if not is_process_name(name):
+            raise InputError(
+                f"{path}: {name!r} is no name of a process: 1 to 200 characters without slashes "
+                "and line breaks; name it otherwise with --process or data.background"
+            )
 
 
 def require_views(sources: Iterable[EventSource]) -> None:

@@ -55,7 +55,8 @@ class ProcessSurvey:
             self.first_bad_weight = f"row {self.events + row} ({weights[row]:g})"
         self.events += len(events)
         self.sum_of_weights += float(weights[good].sum())
-        self.sum_of_squares += float((weights[good] ** 2).sum())
+        with np.errstate(over="ignore"):
+            self.sum_of_squares += float((weights[good] ** 2).sum())
         self.bad_rows += int((~finite).sum())
         self.bad_weights += int((~good).sum())
         known = np.isfinite(table)

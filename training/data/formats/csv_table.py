@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -56,8 +57,9 @@ class Csv:
 
     def chunks(self, path: Path, options: ReadOptions, size: int) -> Iterator[Events]:
         names = _header(path)
-        places = [names.index(name) for name in _values(names, options)]
-        apart = [names.index(name) for name in _context(names)]
+        place = {name: i for i, name in enumerate(names)}
+        places = [place[name] for name in _values(names, options)]
+        apart = [place[name] for name in _context(names)]
         row = 0
         for lines in _blocks(path, names, min(size, max(1, CHUNK_VALUES // len(names)))):
             table = _table(path, names, lines, options.keep_bad)
@@ -121,11 +123,11 @@ def _header(path: Path) -> list[str]:
         raise InputError(f"{path}: is empty; the first line must name the columns")
     with reading(path, "CSV"):
         names = [name.strip() for name in next(csv.reader([line]))]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or "" in names:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice or "" in names or CONTEXT in names:
         raise InputError(
             f"{path}: line 1: every column needs a name of its own"
-            + (f" ({', '.join(repr(name) for name in twice)} stands twice)" if twice else "")
+            + (f" ({', '.join(repr(name) for name in twice[:9])} stands twice)" if twice else "")
         )
     if all(_is_number(name) for name in names):
         raise InputError(
@@ -201,6 +203,9 @@ def _first_problem(path: Path, names: list[str]) -> str:
 
 
 def _is_number(text: str) -> bool:
+    """Whether numpy reads it, which takes fewer forms than Python does."""
+    if "_" in text or not text.isascii():
+        return False
     try:
         float(text)
     except ValueError:

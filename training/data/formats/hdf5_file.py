@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError, MissingExtra, NaetriggerError, suggestion
+from naetrigger.contracts.hdf5 import require_contained
 from naetrigger.training.data.formats.format import CHUNK_VALUES, head, reading
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -43,6 +44,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     with reading(path, "HDF5"):
         try:
             with h5py.File(path, "r") as file:
+                require_contained(file, path)
                 yield file
         except NaetriggerError:
             raise
