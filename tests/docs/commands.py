@@ -78,9 +78,9 @@ def problem(words: list[str], page: Page) -> str:
 def _naetrigger(arguments: list[str]) -> str:
     """Its own parser on the arguments, without doing anything; then the values of --set."""
     command: Any = typer.main.get_command(app)
-    context = command.make_context("naetrigger", list(arguments), resilient_parsing=False)
-    rest = [*context._protected_args, *context.args]
     try:
+        context = command.make_context("naetrigger", list(arguments))
+        rest = [*context._protected_args, *context.args]
         while hasattr(command, "get_command") and rest:
             name, *rest = rest
             found = command.get_command(context, name)
@@ -89,8 +89,8 @@ def _naetrigger(arguments: list[str]) -> str:
             command = found
             context = command.make_context(name, rest, parent=context)
             rest = [*getattr(context, "_protected_args", ()), *context.args]
-    except typer.Exit:
-        return ""  # --help
+    except (typer.Exit, SystemExit):
+        return ""  # --help, --show-completion
     except UsageError as error:
         return str(error.format_message())
     return _overrides(context.info_name, context.params)
