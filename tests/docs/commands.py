@@ -17,7 +17,17 @@ from tests.docs.blocks import REPOSITORY, Page
 SEPARATORS = {"&&", "||", ";", "|", "&"}
 STAGES = ("run", "train", "export", "validate", "search")
 PROGRAMS = (
-    *("naetrigger", "python", "pip", "make", "torchrun", "source", "pre-commit", "pytest"),
+    *(
+        "naetrigger",
+        "python",
+        "python3",
+        "pip",
+        "make",
+        "torchrun",
+        "source",
+        "pre-commit",
+        "pytest",
+    ),
     *(
         "cd",
         "cp",
