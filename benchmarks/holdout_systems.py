@@ -185,16 +185,15 @@ LARGE = Protocol(
         System(
             "NAE-OMI",
             _large(
-                4500,
-                **PRETRAINED,
+                3150,
+                **PRETRAINED | {"pretrain_steps": 150},  # more, and it reconstructs any digit
                 name="nae",
-                learning_rate=1e-4,
+                learning_rate=3e-4,
                 average=0.998,
-                gamma=2.5,
-                gamma_data=10.0,
+                gamma=1.0,
                 latent_penalty=1e-4,
                 latent_start="shuffled",
-                chain={"steps": 8, **LARGE_CHAIN, "temperature": 8e-5},
+                chain={"steps": 4, **LARGE_CHAIN, "temperature": 8e-5},
                 latent_chain=None,
                 divergence_sigmas=12.0,  # single batches of 64 go to 6
             ),
