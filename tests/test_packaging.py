@@ -24,6 +24,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+TOP = ("pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "CHANGELOG.md")
+
+
 def on_disk() -> set[str]:
     """The files of the rooms, as they would be named in the wheel."""
     return {
@@ -39,6 +42,7 @@ def test_wheel_is_what_is_on_disk(built: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
     names = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert names == on_disk()
+    assert {f"naetrigger/{room}/py.typed" for room in ROOMS} <= names
     for suffix in (".py", ".yaml", ".h5"):
         assert any(name.endswith(suffix) for name in names)
 
@@ -58,5 +62,5 @@ def test_sdist_has_tests_and_licence(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    for name in ("pyproject.toml", "README.md", "LICENSE", "pipeline/cli.py", "tests/conftest.py"):
+    for name in (*TOP, "pipeline/cli.py", "tests/conftest.py"):
         assert name in names
