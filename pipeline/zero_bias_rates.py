@@ -136,11 +136,10 @@ def _question(root: Path, recipe: Recipe, machine: Machine, options: RatesOption
 
 
 def _write(folder: Path, document: Mapping[str, Any], style: Style) -> None:
-    figure = rates_figure(document, style)
     try:
         write_atomically(folder / DOCUMENT, json.dumps(document, indent=1) + "\n")
-        write_atomically(folder / FIGURE, figure + "\n")
-        write_atomically(folder / PAGE, rates_page(document, figure))
+        write_atomically(folder / FIGURE, rates_figure(document, style) + "\n")
+        write_atomically(folder / PAGE, rates_page(document, style))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
 

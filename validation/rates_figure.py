@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from naetrigger.validation.plots import COLOURS, DASHES, MARKERS, Style, draw
+from naetrigger.validation.report.report_figure import ReportFigure
 
 
 def rates_figure(document: Mapping[str, Any], style: Style) -> str:
-    """An SVG element of a document that rates_document made."""
-    points = [entry for entry in document["rates"] if "test" in entry]
-    with_pileup = [entry for entry in points if "pileup" in entry]
+    """Both side by side: an SVG element of a document that rates_document made."""
+    with_pileup = _with_pileup(document)
 
     def paint(figure: Figure) -> None:
         if with_pileup:
@@ -23,11 +23,44 @@ def rates_figure(document: Mapping[str, Any], style: Style) -> str:
             _pileup(right, with_pileup)
         else:
             left = figure.subplots()
-        _curve(left, document)
-        _points(left, points)
-        left.legend(loc="upper right")
+        _rates(left, document)
 
     return draw("rates", style, paint, width=10.0 if with_pileup else 5.4, fitted=True)
+
+
+def rates_figures(document: Mapping[str, Any], style: Style) -> list[ReportFigure]:
+    """One behind the other, as a page needs them."""
+    with_pileup = _with_pileup(document)
+    painters: dict[str, tuple[str, Callable[[Axes], None]]] = {
+        "curve": (
+            "Rate above each threshold on the test half, its 68% interval, and the requested "
+            "rates.",
+            lambda axes: _rates(axes, document),
+        )
+    }
+    if with_pileup:
+        painters["pileup"] = (
+            "Each rate in ranges of pile-up, over that of all crossings.",
+            lambda axes: _pileup(axes, with_pileup),
+        )
+    return [
+        ReportFigure(name, "rates", caption, draw(name, style, _on_axes(paint), fitted=True))
+        for name, (caption, paint) in painters.items()
+    ]
+
+
+def _on_axes(paint: Callable[[Axes], None]) -> Callable[[Figure], None]:
+    return lambda figure: paint(figure.subplots())
+
+
+def _with_pileup(document: Mapping[str, Any]) -> list[Any]:
+    return [entry for entry in document["rates"] if "pileup" in entry]
+
+
+def _rates(axes: Axes, document: Mapping[str, Any]) -> None:
+    _curve(axes, document)
+    _points(axes, [entry for entry in document["rates"] if "test" in entry])
+    axes.legend(loc="upper right")
 
 
 def _curve(axes: Axes, document: Mapping[str, Any]) -> None:

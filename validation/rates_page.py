@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from naetrigger.validation.plots import Style
 from naetrigger.validation.rates_document import passed
+from naetrigger.validation.rates_figure import rates_figures
 from naetrigger.validation.rates_tables import rates_tables, refusals, stability_tables, summary
-from naetrigger.validation.report.report_figure import ReportFigure
 from naetrigger.validation.report.verdict_page import Section, VerdictPage, render_verdict
 
-CAPTION = (
-    "Left: rate above each threshold on the test half, with its 68% interval, and the requested "
-    "rates. Right, where the file has pile-up: the rate in ranges of it."
-)
 
-
-def rates_page(document: Mapping[str, Any], figure: str) -> str:
-    """The HTML page; `figure` is the SVG element of `rates_figure`."""
+def rates_page(document: Mapping[str, Any], style: Style) -> str:
+    """The HTML page."""
     entries = document["rates"]
     settled = sum(entry["threshold_hw"] is not None for entry in entries)
     first, *others = [
         Section(table.title, table.columns, table.rows) for table in rates_tables(document)
     ]
-    drawn = [ReportFigure("rates", "rates", CAPTION, figure, broad=True)]
+    drawn = rates_figures(document, style)
     return render_verdict(
         VerdictPage(
             title=f"{document['recipe']}: thresholds for trigger rates",

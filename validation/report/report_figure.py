@@ -8,16 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """One figure: a name for its ids, the section it stands in, a caption, the SVG element.
-
-    broad : over the whole width of the page
-    """
+    """One figure: a name for its ids, the section it stands in, a caption, the SVG element."""
 
     name: str
     section: str
     caption: str
     svg: str
-    broad: bool = False
 
 
 def slug(*words: str) -> str:
