@@ -267,6 +267,9 @@ def _serve(pipe: Connection, job: Job, parent: int) -> None:
             pipe.send(answer)
         except OSError:
             return
+        except Exception as error:  # of what cannot travel
+            text = f"{job.what}: the answer cannot be sent ({type(error).__name__}: {error})"
+            pipe.send((Problem(NaetriggerError.__name__, text), None))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from scipy.stats import spearmanr
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.export.calibrate import edge_type, score_type, weight_types
-from naetrigger.export.fit import Curve, Fitted, Trainer
+from naetrigger.export.fit import Curve, Fitted, Look, Trainer
 from naetrigger.export.initial import starting_student
 from naetrigger.export.lower import lower, lower_student
 from naetrigger.export.qkeras_student import libraries
@@ -83,11 +83,13 @@ def fit_student(
     progress: Progress,
     curve: Curve,
     unquantized: Unquantized | None = None,
+    look: Look | None = None,
 ) -> StudentReport:
     """Train, choose formats, lower; nothing is written.
 
     unquantized : keeps students as they are before quantizers, by shape, for calls with the same
         task and seed; the numbers are those of training them again
+    look : see export.fit; what it raises ends the training
     """
     libs = libraries()
     libs.keras.utils.set_random_seed(seed)
@@ -96,9 +98,15 @@ def fit_student(
     trainer = Trainer(task, settings, seed, progress, curve)
     if settings.mode != "quantize":
         start = _without_quantizers(trainer, start, settings, unquantized)
-    fitted = trainer.fit(with_formats(start, task, settings), quantized=True)
-    student = with_score_type(fitted.student, task, settings)
-    return _report(student, task, fitted)
+    fitted = trainer.fit(with_formats(start, task, settings), quantized=True, look=look)
+    return _report(with_score_type(fitted.student, task, settings), task, fitted)
+
+
+def reported(
+    student: Student, task: StudentTask, settings: StudentSettings, epoch: int
+) -> StudentReport:
+    """A student on its way, as it would be if its training ended after `epoch`."""
+    return _report(with_score_type(student, task, settings), task, Fitted(student, epoch, math.inf))
 
 
 def _without_quantizers(

@@ -33,6 +33,9 @@ from naetrigger.export.student_task import Sample, StudentTask
 Curve = list[tuple[str, int, float, float]]
 """(phase, epoch, loss, validation loss)"""
 
+Look = Callable[[int, Callable[[], Student]], None]
+"""Told the epoch and how to get the student, after each epoch with quantizers."""
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -59,7 +62,7 @@ class Trainer:
         self.train = _arrays((task.train, task.points), scale)
         self.validation = _arrays((task.validation, task.validation_points), scale)
 
-    def fit(self, student: Student, quantized: bool) -> Fitted:
+    def fit(self, student: Student, quantized: bool, look: Look | None = None) -> Fitted:
         """The student with the weights of the best validation loss."""
         settings = self.settings
         epochs = settings.epochs if quantized else settings.float_epochs
@@ -84,6 +87,8 @@ class Trainer:
             self.progress.update(epoch, loss=loss, validation=validation)
             if validation < best.loss and sparsities[epoch - 1] == sparsities[-1]:
                 best = Fitted(run.student(), epoch, validation)
+            if look is not None:
+                look(epoch, run.student)
         return best
 
     def _order(self) -> Integers:

@@ -18,7 +18,6 @@ from naetrigger.pipeline import (
     data_commands,
     diff_command,
     doctor_command,
-    doctor_command,
     import_command,
     monitor_command,
     package_command,
@@ -27,6 +26,7 @@ from naetrigger.pipeline import (
     score_commands,
     search_command,
     synthesize_command,
+    track_command,
     vectors_command,
 )
 from naetrigger.pipeline.command_options import (
@@ -124,9 +124,9 @@ for _name, _until, _description in (
 app.command("report")(run_commands.report)
 app.command("show")(run_commands.show)
 app.command("doctor")(doctor_command.doctor)
-app.command("doctor")(doctor_command.doctor)
 app.command("build")(build_command.build)
 app.command("synthesize")(synthesize_command.synthesize)
+app.command("track")(track_command.track)
 app.command("package")(package_command.package)
 app.command("vectors")(vectors_command.vectors)
 app.command("import")(import_command.import_)

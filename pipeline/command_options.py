@@ -81,6 +81,10 @@ DaskOption = Annotated[
         help="Work on a Dask cluster: a scheduler's, one of this machine, or a batch system's.",
     ),
 ]
+TrackOption = Annotated[
+    str | None,
+    typer.Option("--track", metavar="URI|local", help="Log the run in MLflow when it is done."),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")]
 

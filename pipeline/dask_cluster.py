@@ -37,9 +37,10 @@ def workers_at(
         return
     if workers is not None and dask != LOCAL:
         raise InputError(f"--workers: is for --dask {LOCAL}; the workers of {dask} are what it has")
-    check_workers(workers or 1)
+    count = available_cores() if workers is None else workers
+    check_workers(count)
     with ExitStack() as stack:
-        yield DaskCrew(_client(stack, dask, workers or available_cores(), notify))
+        yield DaskCrew(_client(stack, dask, count, notify))
 
 
 def _client(stack: ExitStack, dask: str, workers: int, notify: Notify) -> Any:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from naetrigger.contracts.errors import (
 from naetrigger.contracts.manifest import Manifest, StageRecord, damage, read_manifest, verify
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
+from naetrigger.contracts.workers import Workers
 from naetrigger.pipeline.preflight import preflight
 from naetrigger.pipeline.recipe import Recipe, load_recipe
 from naetrigger.pipeline.run_folder import (
@@ -68,10 +69,12 @@ def run(
     progress: Progress | None = None,
     notify: Callable[[str], None] = log.info,
     stages: Sequence[Stage] = STAGES,
+    workers: Workers = 1,
 ) -> RunResult:
     """Bring a run folder up to date with a recipe, to the stage `until`.
 
     notify : called with a line for the user: what is kept, what is made and why
+    workers : at what can be done beside each other: the members of an ensemble
 
     Raises InputError for edited files, EnvironmentProblem for a lock, a full disk, missing tools.
     """
@@ -85,7 +88,9 @@ def run(
         results = []
         for stage in wanted:
             start = time.monotonic()
-            manifest, action = _bring_up_to_date(stage, recipe, root, manifest, progress, notify)
+            manifest, action = _bring_up_to_date(
+                stage, Work(recipe, root, root, progress or Silent(), workers), manifest, notify
+            )
             results.append(StageResult(stage.name, action, time.monotonic() - start))
     return RunResult(root, tuple(results), manifest)
 
@@ -129,13 +134,12 @@ def _up_to_date(stage: Stage, recipe: Recipe, root: Path, manifest: Manifest) ->
 
 def _bring_up_to_date(
     stage: Stage,
-    recipe: Recipe,
-    root: Path,
+    work: Work,
     manifest: Manifest,
-    progress: Progress | None,
     notify: Callable[[str], None],
 ) -> tuple[Manifest, Literal["made", "kept"]]:
     """Keep the stage, take over what an interrupted run had finished, or make it."""
+    recipe, root = work.recipe, work.root
     key = stage.key(recipe, manifest)
     if key is None:
         raise InputError(f"{root}: a stage that '{stage.name}' reads from is not finished")
@@ -150,7 +154,7 @@ def _bring_up_to_date(
         return adopted, "kept"
     notify(f"{stage.name}: {_reason(stage, root, manifest, key)}")
     folder = begin_stage(root, stage.name, key, stage.resumes)
-    stage.run(Work(recipe, root, folder, progress or Silent()))
+    stage.run(replace(work, folder=folder))
     record = StageRecord(key, stage.parents, recipe.seed, versions(stage.packages), files=())
     return finish_stage(root, manifest, stage.name, record), "made"
 
@@ -181,23 +185,24 @@ def _note_changes(recipe: Recipe, root: Path, notify: Callable[[str], None]) -> 
     if not (root / RECIPE).exists():
         return
     try:
-        before = _flat(run_recipe(root).model_dump(mode="json"))
+        before = flat(run_recipe(root).model_dump(mode="json"))
     except InputError:
         notify(f"{root / RECIPE}: is written anew, it could not be read")
         return
-    after = _flat(recipe.model_dump(mode="json"))
+    after = flat(recipe.model_dump(mode="json"))
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key):
             notify(f"recipe: {key}: was {before.get(key)}, is {after.get(key)}")
 
 
-def _flat(document: object, prefix: str = "") -> dict[str, object]:
+def flat(document: object, prefix: str = "") -> dict[str, object]:
+    """A nested mapping as one, its keys joined by dots."""
     if not isinstance(document, dict):
         return {prefix: document}
-    flat: dict[str, object] = {}
+    found: dict[str, object] = {}
     for key, value in document.items():
-        flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
-    return flat
+        found |= flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return found
 
 
 @contextmanager

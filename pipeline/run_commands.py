@@ -7,6 +7,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from naetrigger.pipeline.command_options import (
     FAILED,
     OPTIONS,
     PASSED,
+    DaskOption,
     DebugOption,
     FolderArgument,
     JsonOption,
@@ -26,6 +28,8 @@ from naetrigger.pipeline.command_options import (
     QuietOption,
     RecipeArgument,
     SetOption,
+    TrackOption,
+    at_work,
     resumable,
 )
 from naetrigger.pipeline.schemas import Document, schema_of
@@ -48,6 +52,14 @@ class Kind(StrEnum):
     schema = "schema"
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """What a run has beside its folder: a Dask cluster for ensembles, a store to be logged in."""
+
+    dask: str | None
+    track: str | None
+
+
 def stage_command(until: str) -> Callable[..., int]:
     """A command that runs a recipe as far as one stage."""
 
@@ -55,11 +67,14 @@ def stage_command(until: str) -> Callable[..., int]:
         recipe: RecipeArgument,
         out: OutOption = None,
         override: SetOption = None,
+        dask: DaskOption = None,
+        track: TrackOption = None,
         quiet: QuietOption = False,
         as_json: JsonOption = False,
         debug: DebugOption = False,
     ) -> int:
-        return _run_until(until, recipe, out, override, quiet, as_json, debug)
+        where = Elsewhere(dask, track)
+        return _run_until(until, recipe, out, override, where, quiet, as_json, debug)
 
     return command
 
@@ -69,6 +84,7 @@ def _run_until(
     recipe_name: str,
     out: Path | None,
     override: list[str] | None,
+    elsewhere: Elsewhere,
     quiet: bool,
     as_json: bool,
     debug: bool,
@@ -82,17 +98,31 @@ def _run_until(
     from naetrigger.pipeline import run as pipeline
     from naetrigger.pipeline import terminal
     from naetrigger.pipeline.recipe import load_recipe
+    from naetrigger.pipeline.tracking import require_mlflow, track_if_it_can
 
+    if elsewhere.track is not None:
+        require_mlflow()  # not after a night
     notes: list[str] = []
     recipe = load_recipe(recipe_name, override or (), notes.append)
     root = out or Path("runs") / recipe.name
     start = time.monotonic()
-    with terminal.watching(silent=quiet or as_json, debug=debug) as watcher, resumable(root):
+    with (
+        terminal.watching(silent=quiet or as_json, debug=debug) as watcher,
+        resumable(root),
+        at_work(elsewhere.dask, 1 if elsewhere.dask is None else None, watcher) as workers,
+    ):
         for note in notes:
             watcher.line(note)
         result = pipeline.run(
-            recipe, root, until=until, progress=watcher.progress, notify=watcher.line
+            recipe,
+            root,
+            until=until,
+            progress=watcher.progress,
+            notify=watcher.line,
+            workers=workers,
         )
+        if elsewhere.track is not None:
+            track_if_it_can(root, elsewhere.track, watcher.line)
     if processes > 1:
         _dismiss()
     summary = {

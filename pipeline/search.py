@@ -1,43 +1,51 @@
 """The search: students of one teacher, chosen by how near they come to it and what they cost.
 
 Optuna's TPE sampler minimizes rank shift, LUTs and cycles together, under the board's budget. A
-trial's choice depends on the seed and on the finished trials alone, so a search that was killed
-and started again ends with the same front as one that was not. Signals are looked at once, when
-the front stands.
+trial's choice depends on the seed and on the rounds before its own alone (search_study.py), so a
+search that was killed and started again, or made by more workers, ends with the same front.
+Signals are looked at once, when the front stands.
 """
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
+from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.manifest import read_manifest, stage_key
 from naetrigger.contracts.progress import Progress, Silent
+from naetrigger.contracts.workers import Pool, Workers, working
 from naetrigger.firmware_configs.board import Board, load_board
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.run import run
 from naetrigger.pipeline.run_folder import locked
+from naetrigger.pipeline.search_study import (
+    OBJECTIVES,
+    Study,
+    Trial,
+    open_study,
+    optuna_library,
+    storage_url,
+)
 from naetrigger.pipeline.search_trial import (
+    SEARCH,
+    STUDENT,
+    Check,
     Choice,
-    Choices,
+    TrialJob,
     changed,
-    evaluate,
     overrides,
     own_choice,
     space,
 )
 from naetrigger.pipeline.work import Work
 
-SEARCH, DATABASE = "search", "study.sqlite3"
-OBJECTIVES = ("rank_shift", "lut", "cycles")
-NOTHING = (1.0, 1e9, 1e9)  # of a student that could not be made
-STARTUP = 10  # trials drawn at random before the sampler learns
+PATIENCE_SECONDS = 1.0  # between looks at the workers
 
 
 @dataclass(frozen=True)
@@ -71,30 +79,53 @@ class SearchResult:
     front: tuple[Row, ...]
     failed: int
 
+    @property
+    def pruned(self) -> int:
+        """Trials that were given up on the way."""
+        return sum(bool(row.figures.get("pruned")) for row in self.rows)
+
 
 def search(
     recipe: Recipe,
     root: Path,
     *,
+    workers: Workers = 1,
+    storage: str | None = None,
     progress: Progress | None = None,
     notify: Callable[[str], None] = lambda line: None,
 ) -> SearchResult:
-    """Train the teacher if need be, then trials until there are as many as the recipe asks for."""
-    optuna = _optuna()
+    """Train the teacher if need be, then trials until there are as many as the recipe asks for.
+
+    workers : at the trials; what comes out does not depend on them
+    storage : URL of Optuna's storage; default: the recipe's, else a database in the run folder
+    """
+    optuna = optuna_library()
+    folder = root / SEARCH
+    url = storage_url(storage or recipe.search.storage, folder)
     run(recipe, root, until="training", progress=progress, notify=notify)
     board = load_board(recipe.firmware.board)
     with locked(root):
-        folder = root / SEARCH
         folder.mkdir(exist_ok=True)
-        study = _study(optuna, recipe, root, board, folder)
-        done = _finished(optuna, study)
-        if len(done) < recipe.search.trials:
-            _make_trials(optuna, study, recipe, root, board, progress or Silent())
-        rows = [_row(recipe, n, trial) for n, trial in enumerate(_finished(optuna, study))]
-    made = [row for row in rows[: recipe.search.trials] if "problem" not in row.figures]
-    failed = min(len(rows), recipe.search.trials) - len(made)
-    students = folder / study.study_name
-    return SearchResult(root, students, board, tuple(made), tuple(front(made)), failed)
+        study = open_study(optuna, url, _study_name(recipe, root, board))
+        trials = recipe.search.trials
+        if len(study.finished(trials)) < trials:
+            _make_trials(study, recipe, root, workers, progress or Silent())
+        rows = [_row(recipe, trial) for trial in study.finished(trials)]
+        made = [row for row in rows if "problem" not in row.figures]
+        students = folder / study.name
+        best = front([row for row in made if not row.figures.get("pruned")])
+        _remake(_firsts(best, made), recipe, root, students, workers)
+    return SearchResult(root, students, board, tuple(made), tuple(best), len(rows) - len(made))
+
+
+def _firsts(rows: list[Row], made: list[Row]) -> list[Row]:
+    """The rows that have students: of equal choices the first was trained."""
+    return [next(other for other in made if other.choice == row.choice) for row in rows]
+
+
+def _row(recipe: Recipe, trial: Trial) -> Row:
+    options = overrides(recipe, trial.choice)
+    return Row(trial.place, trial.choice, trial.figures or {}, options)
 
 
 def front(rows: list[Row]) -> list[Row]:
@@ -112,129 +143,142 @@ def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 
 def _make_trials(
-    optuna: Any, study: Any, recipe: Recipe, root: Path, board: Board, progress: Progress
+    study: Study, recipe: Recipe, root: Path, workers: Workers, progress: Progress
 ) -> None:
-    from naetrigger.pipeline.student_stage import task_of
-
-    task = task_of(Work(recipe, root, root / SEARCH, progress))
-    choices = space(recipe, _layer_names(task, recipe))
-    first = own_choice(recipe, choices)
-    for trial in study.get_trials(deepcopy=False):  # of a process that was killed
-        if trial.state == optuna.trial.TrialState.RUNNING:
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-    known = {_key(t.params): t for t in _finished(optuna, study)}
-    kept: dict[str, Any] = {}
+    """Round after round, until there are as many trials as the recipe asks for."""
+    choices = space(recipe, _layer_names(recipe, root))
+    own, size = own_choice(recipe, choices), recipe.search.at_once
     progress.start("search", recipe.search.trials)
-    while (count := len(_finished(optuna, study))) < recipe.search.trials:
-        progress.update(count)
-        study.sampler = _sampler(optuna, recipe.seed, count, first if count == 0 else {})
-        trial = study.ask(_distributions(optuna, choices))
-        same = known.get(_key(trial.params))
-        figures = same.user_attrs["figures"] if same else None
-        if figures is None:
-            figures, report = evaluate(recipe, task, board, trial.params, kept)
-            _write_student(root / SEARCH / study.study_name / f"trial_{count}", report)
-        trial.set_user_attr("figures", figures)
-        values = NOTHING if "problem" in figures else [figures[name] for name in OBJECTIVES]
-        study.tell(trial, values)
-        known.setdefault(_key(trial.params), _finished(optuna, study)[-1])
-        progress.update(count + 1, **_shown(figures))
+    with working(TrialJob(recipe, root.absolute()), workers) as pool:
+        for first in range(0, recipe.search.trials, size):
+            before = study.finished(first)
+            if len(before) < first:
+                raise EnvironmentProblem(
+                    f"search: trials before {first} are missing in the storage; delete it, and "
+                    "the search starts anew"
+                )
+            asked = study.ask_round(first, size, choices, recipe.seed, own)
+            done = sum(trial.figures is not None for trial in (*before, *asked))
+            trials = recipe.search.trials
+            for trial, figures in _evaluated(pool, asked, before, trials, done, progress):
+                student = figures.pop(STUDENT, None)
+                _write_student(root / SEARCH / study.name / f"trial_{trial.place}", student)
+                study.tell(trial, figures)
+
+
+def _evaluated(
+    pool: Pool,
+    asked: list[Trial],
+    before: list[Trial],
+    trials: int,
+    done: int,
+    progress: Progress,
+) -> Iterator[tuple[Trial, dict[str, Any]]]:
+    """The figures of a round's unfinished trials as they come; equal choices are made once.
+
+    before : the trials of the rounds before
+    done : trials that are finished
+    """
+    checks = _checks(before)
+    here = {t.key: t.figures for t in reversed([*before, *asked]) if t.figures is not None}
+    missing = [t for t in asked if t.figures is None and t.place < trials]
+    first = {trial.key: trial for trial in reversed(missing) if trial.key not in here}
+    waiting = sorted(first.values(), key=lambda trial: trial.place)
+    by_place = {trial.place: trial for trial in waiting}
+    while waiting or pool.busy:
+        while waiting and pool.idle:
+            trial = waiting.pop(0)
+            pool.ask(trial.place, trial.choice, checks)
+        progress.update(done, at_work=float(len(pool.in_work)))
+        for place, figures in pool.answers(PATIENCE_SECONDS):
+            here[by_place[place].key] = {k: v for k, v in figures.items() if k != STUDENT}
+            done += 1
+            progress.update(done, **_shown(figures))
+            yield by_place[place], figures
+    for trial in missing:
+        if trial.place not in by_place:
+            yield trial, dict(here[trial.key] or {})
+
+
+def _checks(before: list[Trial]) -> list[Check]:
+    """What a round is held against: students of the rounds before, as they were on their way."""
+    found: dict[str, Check] = {}
+    for trial in before:
+        figures = trial.figures or {}
+        if figures.get("check") and not figures.get("pruned"):
+            costs = {name: figures[name] for name in ("lut", "cycles", "beyond")}
+            found.setdefault(trial.key, {**figures["check"], "trial": trial.place, **costs})
+    return list(found.values())
 
 
 def _shown(figures: dict[str, Any]) -> dict[str, float]:
     return {name: float(figures[name]) for name in OBJECTIVES if name in figures}
 
 
-def _write_student(folder: Path, report: Any) -> None:
-    if report is None:
+def _write_student(folder: Path, student: dict[str, bytes] | None) -> None:
+    """A student's files, all or none."""
+    if student is None:
         return
-    from naetrigger.export.distil import write_trained
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as made:
+        for name, content in student.items():
+            path = Path(made) / folder.name / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        shutil.rmtree(folder, ignore_errors=True)
+        (Path(made) / folder.name).replace(folder)
 
-    write_trained(report, folder)
+
+def _remake(rows: list[Row], recipe: Recipe, root: Path, students: Path, workers: Workers) -> None:
+    """Students of the front that another machine's folder holds, made here again.
+
+    Raises EnvironmentProblem where one comes out otherwise than its figures say.
+    """
+    missing = [row for row in rows if not (students / f"trial_{row.trial}" / "network").is_dir()]
+    if not missing:
+        return
+    with working(TrialJob(recipe, root.absolute()), workers) as pool:
+        waiting = list(missing)
+        while waiting or pool.busy:
+            while waiting and pool.idle:
+                row = waiting.pop(0)
+                pool.ask(row.trial, row.choice, [])
+            for place, figures in pool.answers(PATIENCE_SECONDS):
+                row = next(row for row in missing if row.trial == place)
+                student = figures.pop(STUDENT, None)
+                differ = [n for n in OBJECTIVES if figures.get(n) != row.figures[n]]
+                if differ:
+                    raise EnvironmentProblem(
+                        f"search: the student of trial {place} comes out otherwise on this machine "
+                        f"({differ[0]} {figures.get(differ[0])}, was {row.figures[differ[0]]}); "
+                        "finish the search where its run folder is, or with the same packages"
+                    )
+                _write_student(students / f"trial_{place}", student)
 
 
-def _layer_names(task: Any, recipe: Recipe) -> list[str]:
+def _layer_names(recipe: Recipe, root: Path) -> list[str]:
+    """The student's layers, where they are chosen for one by one."""
+    if not recipe.search.per_layer or recipe.search.hidden:
+        return []
     import numpy as np
 
     from naetrigger.export.initial import starting_student
+    from naetrigger.pipeline.student_stage import task_of
 
+    task = task_of(Work(recipe, root, root / SEARCH, Silent()))
     layers = starting_student(task, recipe.student, np.random.default_rng(0)).layers
     return [layer.name for layer in layers]
 
 
-def _key(params: dict[str, Choice]) -> str:
-    return json.dumps(params, sort_keys=True)
-
-
-def _distributions(optuna: Any, choices: Choices) -> dict[str, Any]:
-    """Numbers in steps of one are integers to the sampler, all else are categories."""
-    found = {}
-    for name, allowed in choices.items():
-        low, high = allowed[0], allowed[-1]
-        if isinstance(low, int) and isinstance(high, int):
-            found[name] = optuna.distributions.IntDistribution(low, high)
-        else:
-            found[name] = optuna.distributions.CategoricalDistribution(allowed)
-    return found
-
-
-def _sampler(optuna: Any, seed: int, count: int, fixed: dict[str, Choice]) -> Any:
-    """A sampler of its own for each trial, so that nothing is lost when a process ends."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some of its options are called experimental
-        tpe = optuna.samplers.TPESampler(
-            seed=(seed * 1_000_003 + count) % 2**31,
-            multivariate=True,
-            n_startup_trials=STARTUP,
-            constraints_func=_constraints,
-        )
-        return optuna.samplers.PartialFixedSampler(fixed, tpe) if fixed else tpe
-
-
-def _constraints(trial: Any) -> list[float]:
-    figures = trial.user_attrs.get("figures", {})
-    return list(figures.get("beyond", {"": 1.0}).values())
-
-
-def _finished(optuna: Any, study: Any) -> list[Any]:
-    states = (optuna.trial.TrialState.COMPLETE,)
-    return list(study.get_trials(deepcopy=False, states=states))
-
-
-def _row(recipe: Recipe, number: int, trial: Any) -> Row:
-    return Row(
-        number, dict(trial.params), trial.user_attrs["figures"], overrides(recipe, trial.params)
-    )
-
-
-def _study(optuna: Any, recipe: Recipe, root: Path, board: Board, folder: Path) -> Any:
-    """The study of this teacher, recipe and board; another recipe's stand in the same file."""
+def _study_name(recipe: Recipe, root: Path, board: Board) -> str:
+    """Of this teacher, recipe and board; another recipe's stand in the same storage."""
     settings = recipe.model_dump(mode="json", include={"student", "search", "firmware"})
-    settings["search"].pop("trials")
+    for name in ("trials", "storage"):
+        settings["search"].pop(name)
     settings["firmware"] = {name: settings["firmware"][name] for name in ("square",)}
     settings["board"] = board.model_dump(mode="json")
     inputs = read_manifest(root).stages["training"].digests()
-    name = stage_key(settings, recipe.seed, inputs, schema=1)[:16]
-    try:
-        return optuna.create_study(
-            storage=f"sqlite:///{(folder / DATABASE).resolve()}",
-            study_name=name,
-            directions=["minimize"] * len(OBJECTIVES),
-            load_if_exists=True,
-        )
-    except Exception as error:  # of sqlalchemy, which is not imported here
-        raise EnvironmentProblem(
-            f"{folder / DATABASE}: cannot be used as the search's database ({error}); move it away"
-        ) from error
-
-
-def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError as error:
-        raise MissingExtra("optuna", "search") from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
+    return stage_key(settings, recipe.seed, inputs, schema=2)[:16]
 
 
 def require_searchable(recipe: Recipe) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,12 +12,15 @@ from naetrigger.pipeline.command_options import (
     FAILED,
     OPTIONS,
     PASSED,
+    DaskOption,
     DebugOption,
     JsonOption,
     OutOption,
     QuietOption,
     RecipeArgument,
     SetOption,
+    WorkersOption,
+    at_work,
     resumable,
 )
 
@@ -25,6 +29,12 @@ def search(
     recipe: RecipeArgument,
     out: OutOption = None,
     override: SetOption = None,
+    storage: Annotated[
+        str | None,
+        typer.Option("--storage", help="URL of Optuna's storage; default: in the run folder."),
+    ] = None,
+    workers: WorkersOption = None,
+    dask: DaskOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -41,8 +51,19 @@ def search(
     found = load_recipe(recipe, override or ())
     require_searchable(found)
     root = out or Path("runs") / found.name
-    with terminal.watching(silent=quiet or as_json, debug=debug) as watcher, resumable(root):
-        result = make_search(found, root, progress=watcher.progress, notify=watcher.line)
+    with (
+        terminal.watching(silent=quiet or as_json, debug=debug) as watcher,
+        resumable(root),
+        at_work(dask, workers, watcher) as crew,
+    ):
+        result = make_search(
+            found,
+            root,
+            workers=crew,
+            storage=storage,
+            progress=watcher.progress,
+            notify=watcher.line,
+        )
     with locked(root):
         document = write_front(result, found)
     fits = any(row.fits for row in result.front)

@@ -12,7 +12,8 @@ from naetrigger.contracts.network_file import load_network
 from naetrigger.contracts.progress import Silent
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.recipe import Recipe
-from naetrigger.pipeline.search import SEARCH, Row, SearchResult
+from naetrigger.pipeline.search import Row, SearchResult
+from naetrigger.pipeline.search_trial import SEARCH
 from naetrigger.pipeline.work import Work
 
 FORMAT, VERSION = "naetrigger-search", 1
@@ -35,6 +36,7 @@ def write_front(result: SearchResult, recipe: Recipe) -> dict[str, Any]:
         "students": result.students.name,
         "trials": len(result.rows) + result.failed,
         "failed": result.failed,
+        "pruned": result.pruned,
         "front": [_entry(row, differences.get(row.trial, {})) for row in result.front],
         "all": [_entry(row, {}) for row in result.rows],
     }
@@ -100,7 +102,8 @@ def _markdown(
     lines = [
         f"# {recipe.name}: students of one teacher",
         "",
-        f"{len(result.rows) + result.failed} trials, {result.failed} without a student. LUTs, "
+        f"{len(result.rows) + result.failed} trials, {result.failed} without a student, "
+        f"{result.pruned} given up on the way. LUTs, "
         f"flip-flops and cycles are alkaid's estimates for {board.name} at {board.clock_ns} ns, "
         "before any synthesis.",
         "Chosen by rank shift, LUTs and cycles, on background and on points around it. "
@@ -138,25 +141,26 @@ def _draw(result: SearchResult, path: Path) -> None:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
+    whole = tuple(row for row in result.rows if not row.figures.get("pruned"))
     with mpl.rc_context({"svg.hashsalt": "naetrigger", "svg.fonttype": "none"}):
         figure = Figure(figsize=(6.4, 4.4), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
-        for rows, style in ((result.rows, {"alpha": 0.35, "s": 18}), (result.front, {"s": 48})):
+        for rows, style in ((whole, {"alpha": 0.35, "s": 18}), (result.front, {"s": 48})):
             points = axes.scatter(
                 [row.figures["lut"] for row in rows],
                 [row.figures["rank_shift"] for row in rows],
                 c=[row.figures["cycles"] for row in rows],
                 cmap="viridis",
-                vmin=min((r.figures["cycles"] for r in result.rows), default=0),
-                vmax=max((r.figures["cycles"] for r in result.rows), default=1),
+                vmin=min((r.figures["cycles"] for r in whole), default=0),
+                vmax=max((r.figures["cycles"] for r in whole), default=1),
                 **style,
             )
         for row in result.front:
             at = (row.figures["lut"], row.figures["rank_shift"])
             axes.annotate(str(row.trial), at, xytext=(4, 4), textcoords="offset points", size=7)
         limit = result.board.budget.lut
-        largest = max((row.figures["lut"] for row in result.rows), default=0)
+        largest = max((row.figures["lut"] for row in whole), default=0)
         if limit is not None and limit.value <= 1.5 * largest:
             axes.axvline(limit.value, color="grey", linestyle=":")
         axes.set(

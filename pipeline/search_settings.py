@@ -11,6 +11,16 @@ from naetrigger.contracts.settings import Settings
 Bits = tuple[int, int]
 
 
+class TrialPruning(Settings):
+    """A trial ends early when a finished student of an earlier round was, at the same epoch, much
+    nearer to the teacher for no more adders. No signal is looked at."""
+
+    after: float = Field(default=0.5, gt=0, lt=1)
+    """Part of the epochs after which it is looked at, once."""
+    margin: float = Field(default=1.5, ge=1)
+    """By what factor the rank shift must be larger."""
+
+
 class SearchSettings(Settings):
     """Ranges are [smallest, largest], both included; what is not named stays the recipe's."""
 
@@ -36,6 +46,14 @@ class SearchSettings(Settings):
     """Further pipelinings of every design; the board's own decides, front.json has the others."""
     epochs: int | None = Field(default=None, ge=1, le=100_000)
     """Passes with quantizers in a trial; absent: the recipe's."""
+
+    at_once: int = Field(default=5, ge=1, le=1000)
+    """Trials of a round, which know of the rounds before alone: so many can be made at once
+    (--dask), and the result does not depend on how many are."""
+    prune: TrialPruning | None = TrialPruning()
+    """When a trial is given up before its last epoch; null: never."""
+    storage: str | None = None
+    """URL of Optuna's storage, as SQLAlchemy takes it; absent: study.sqlite3 in the run folder."""
 
     @model_validator(mode="after")
     def _ranges_and_choices(self) -> SearchSettings:

@@ -7,6 +7,8 @@ members/seed_N. A member that is finished is not trained again when the stage go
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +16,17 @@ import numpy.typing as npt
 
 from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.contracts.events import Events, read_events
-from naetrigger.contracts.progress import Progress
+from naetrigger.contracts.manifest import NAME, sha256_of
+from naetrigger.contracts.progress import Progress, Silent
+from naetrigger.contracts.workers import working
 from naetrigger.pipeline.input_specs import spec_of
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.work import Work
 from naetrigger.training.settings import ObjectiveSettings, TrainingSettings
 
 MEMBERS = "members"
+PACKAGES = ("numpy", "torch", "POT", "numba", "zuko")
+PATIENCE_SECONDS = 1.0  # between words of progress
 
 
 def run_training(work: Work) -> None:
@@ -30,6 +36,9 @@ def run_training(work: Work) -> None:
         model=recipe.model, objective=recipe.objective, **recipe.training.model_dump()
     )
     seeds = member_seeds(recipe)
+    if len(seeds) > 1 and not isinstance(work.workers, int):
+        _train_beside(work, settings, seeds)
+        return
     for number, seed in enumerate(seeds, start=1):
         folder = member_folder(work.folder, recipe, seed)
         title = f"seed {seed} ({number} of {len(seeds)})" if len(seeds) > 1 else ""
@@ -41,6 +50,52 @@ def run_training(work: Work) -> None:
                 raise
             raise TrainingDiverged(f"ensemble member with {title}: {error}") from error
         _draw(folder, recipe.name)
+
+
+@dataclass(frozen=True)
+class MemberJob:
+    """Members of one ensemble, wherever there is a worker (contracts/workers.py).
+
+    A worker writes into the member's folder, so that a member goes on from its checkpoint when its
+    worker was lost.
+    """
+
+    settings: TrainingSettings
+    root: Path
+    folder: Path
+
+    @property
+    def what(self) -> str:
+        return "it trained the ensemble member with seed"
+
+    def prepare(self) -> Callable[[int, Path], None]:
+        """(seed, folder) -> None"""
+        return lambda seed, folder: train_member(self.settings, seed, folder, self.root, Silent())
+
+    def sees(self) -> Mapping[str, str]:
+        """The run folder, where the stage works, and the programs that train."""
+        from naetrigger.pipeline.run import versions
+
+        manifest = self.root / NAME
+        found = sha256_of(manifest) if manifest.is_file() else ""
+        there = {str(self.folder): "there" if self.folder.is_dir() else ""}
+        return {str(manifest): found, **there, **versions(PACKAGES)}
+
+
+def _train_beside(work: Work, settings: TrainingSettings, seeds: list[int]) -> None:
+    """All members on a crew, as many at once as it has workers."""
+    root, stage = work.root.absolute(), work.folder.absolute()
+    work.progress.start("training ensemble members", len(seeds))
+    waiting, done = list(seeds), 0
+    with working(MemberJob(settings, root, stage), work.workers) as pool:
+        while waiting or pool.busy:
+            while waiting and pool.idle:
+                seed = waiting.pop(0)
+                pool.ask(seed, seed, member_folder(stage, work.recipe, seed))
+            work.progress.update(done, at_work=float(len(pool.in_work)))
+            for seed, _ in pool.answers(PATIENCE_SECONDS):
+                done += 1
+                _draw(member_folder(stage, work.recipe, seed), work.recipe.name)
 
 
 def member_seeds(recipe: Recipe) -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from naetrigger.contracts.events import Events, read_events
 from naetrigger.contracts.progress import Progress
+from naetrigger.contracts.workers import Workers
 from naetrigger.firmware_configs.input_spec import InputSpec
 from naetrigger.pipeline.input_specs import spec_of
 from naetrigger.pipeline.recipe import Recipe
@@ -22,12 +23,14 @@ class Work:
 
     root : the run folder, with the folders of all finished stages
     folder : where to write; it may hold what an interrupted run of the same stage left
+    workers : at what can be done beside each other
     """
 
     recipe: Recipe
     root: Path
     folder: Path
     progress: Progress
+    workers: Workers = 1
 
     @cached_property
     def spec(self) -> InputSpec:

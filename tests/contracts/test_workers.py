@@ -116,6 +116,13 @@ def test_processes_have_one_thread_and_answer() -> None:
     assert set(ONE_THREAD.values()) == {"1"}
 
 
+def test_an_answer_that_cannot_travel_is_said() -> None:
+    with working(Standard("threading", "Lock"), 1) as pool:
+        pool.ask(3)
+        with pytest.raises(NaetriggerError, match="it did: the answer cannot be sent"):
+            list(pool.answers())
+
+
 def test_a_process_that_dies_is_named() -> None:
     with working(Standard("os", "abort"), 1) as pool:
         pool.ask(3)

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.errors import EnvironmentProblem, InputError, NaetriggerError
 from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
 from naetrigger.contracts.manifest import Manifest, StageRecord, write_manifest
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export.student_task import Sample, StudentTask
 from naetrigger.firmware_configs.board import load_board
-from naetrigger.pipeline import run_folder, search_front, student_stage
+from naetrigger.pipeline import run_folder, search_front, search_study
 from naetrigger.pipeline import search as search_module
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.search import Row, front, require_searchable, search
 from naetrigger.pipeline.search_front import _in_a_shell
 from naetrigger.pipeline.search_measure import fidelity, ranks
-from naetrigger.pipeline.search_trial import beyond, changed, overrides, own_choice, space
+from naetrigger.pipeline.search_trial import (
+    beaten_by,
+    beyond,
+    changed,
+    nonzero_digits,
+    overrides,
+    own_choice,
+    space,
+)
 
 RECIPE = Recipe.model_validate(
     {
@@ -54,56 +63,231 @@ def costs(choice: Mapping[str, Any]) -> dict[str, Any]:
     return figures | {"beyond": beyond(figures, BOARD)}
 
 
+@dataclass
+class Toy:
+    """Workers whose students cost no training: they answer the last question first."""
+
+    evaluate: Callable[..., dict[str, Any]]
+    count: int = 1
+    asked: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def in_work(self) -> list[int]:
+        return list(self.asked)
+
+    @contextmanager
+    def __call__(self, job: Any, workers: Any) -> Iterator[Toy]:
+        self.asked.clear()
+        yield self
+
+    @property
+    def idle(self) -> bool:
+        return len(self.asked) < self.count
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.asked)
+
+    def ask(self, number: int, *arguments: Any) -> None:
+        self.asked[number] = arguments
+
+    def answers(self, patience: float | None = None) -> Iterator[tuple[int, Any]]:
+        number, arguments = self.asked.popitem()
+        yield number, self.evaluate(*arguments)
+
+
+def toy(choice: Mapping[str, Any], checks: Any) -> dict[str, Any]:
+    return costs(choice)
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run with a teacher, and trials that take no time."""
     folder = tmp_path / "run"
     folder.mkdir()
     write_manifest(folder, Manifest({"training": StageRecord("key", (), 0, {}, ())}))
-    monkeypatch.setattr(search_module, "STARTUP", 4)
+    monkeypatch.setattr(search_study, "STARTUP", 4)
     monkeypatch.setattr(search_module, "run", lambda *_, **__: None)
-    monkeypatch.setattr(student_stage, "task_of", lambda _: None)
-    monkeypatch.setattr(search_module, "_layer_names", lambda *_: ["encoder_0"])
-    monkeypatch.setattr(search_module, "evaluate", lambda *a: (costs(a[3]), None))
+    monkeypatch.setattr(search_module, "working", Toy(toy))
+    monkeypatch.setattr(search_module, "_remake", lambda *_: None)
     return folder
 
 
+def another(root: Path, name: str) -> Path:
+    """A run folder with the same teacher."""
+    folder = root.with_name(name)
+    folder.mkdir()
+    (folder / "manifest.json").write_bytes((root / "manifest.json").read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("count", [3])
 def test_a_killed_search_ends_with_the_same_front(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    whole = search(RECIPE, root)
+    """Also where more workers answer in another order."""
+    recipe = with_search(at_once=3)
+    whole = search(recipe, root)
     calls = 0
 
-    def killed(*arguments: Any) -> Any:
+    def killed(choice: Mapping[str, Any], checks: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls in (1, 4, 8):  # before the first ends, among the random, behind them
+        if calls in (1, 4, 6):  # before the first ends, among the random, behind them
             raise KeyboardInterrupt
-        return costs(arguments[3]), None
+        return costs(choice)
 
-    again = tmp_path / "again"
-    again.mkdir()
-    (again / "manifest.json").write_bytes((root / "manifest.json").read_bytes())
-    monkeypatch.setattr(search_module, "evaluate", killed)
-    for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
-            search(RECIPE, again)
-    resumed = search(RECIPE, again)
+    again = another(root, "again")
+    monkeypatch.setattr(search_module, "working", Toy(killed, count))
+    stops = 0
+    while True:
+        try:
+            resumed = search(recipe, again)
+            break
+        except KeyboardInterrupt:
+            stops += 1
+    assert stops == 3
     assert resumed.rows == whole.rows
     assert resumed.front == whole.front
     assert whole.rows[0].choice["weight_bits"] == 7, "the recipe's own student is the first"
     assert len(whole.rows) + whole.failed == 7
 
 
+def with_search(**settings: Any) -> Recipe:
+    document = RECIPE.model_dump(mode="json")
+    return Recipe.model_validate({**document, "search": document["search"] | settings})
+
+
+@pytest.mark.parametrize("killed_at", [2])
+def test_killed_while_it_asks_it_asks_the_same(
+    root: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
+    """A half trial in the storage, and a round of which a part was asked for."""
+    recipe = with_search(at_once=3)
+    whole = search(recipe, root)
+    again = another(root, "again")
+    import optuna
+
+    real, calls = optuna.trial.Trial.set_user_attr, 0
+
+    def killed(self: Any, key: str, value: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == killed_at:
+            raise KeyboardInterrupt
+        real(self, key, value)
+
+    monkeypatch.setattr(optuna.trial.Trial, "set_user_attr", killed)
+    with pytest.raises(KeyboardInterrupt):
+        search(recipe, again)
+    assert search(recipe, again).rows == whole.rows
+
+
 def test_more_trials_go_on_from_those_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same trials as a search that had been asked for so many at once."""
     first = search(RECIPE, root)
-    monkeypatch.setattr(search_module, "evaluate", lambda *_: pytest.fail("nothing is missing"))
+    monkeypatch.setattr(search_module, "working", Toy(lambda *_: pytest.fail("none is missing")))
     assert search(RECIPE, root).rows == first.rows
-    monkeypatch.setattr(search_module, "evaluate", lambda *a: (costs(a[3]), None))
-    more = RECIPE.model_copy(update={"search": RECIPE.search.model_copy(update={"trials": 8})})
-    result = search(more, root)
+    monkeypatch.setattr(search_module, "working", Toy(toy))
+    result = search(with_search(trials=9), root)
     assert result.rows[: len(first.rows)] == first.rows
-    assert len(result.rows) + result.failed == 8
+    assert len(result.rows) + result.failed == 9
+    assert search(with_search(trials=9), another(root, "whole")).rows == result.rows
+
+
+def test_another_machine_goes_on_in_the_same_storage(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{root.parent / 'shared.sqlite3'}"
+    whole = search(RECIPE, root)
+    search(with_search(trials=4), another(root, "one"), storage=url)
+    elsewhere = search(with_search(storage=url), another(root, "two"))
+    assert elsewhere.rows == whole.rows
+    assert not (root.parent / "two" / "search" / "study.sqlite3").exists()
+
+
+def test_two_processes_at_one_search_do_not_mix(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that asked later ends, and what it asked for does not count."""
+    real, other = search_study.Study._refuse_company, []
+
+    def together(self: Any, asked: Any) -> None:
+        if not other:
+            other.append(True)
+            mine = self.trials()[0]
+            late = [self._ask(0, {"weight_bits": [3, 4]}, 0, {})]
+            with pytest.raises(EnvironmentProblem, match="another process works on the same"):
+                real(self, late)
+            assert self.trials()[0] == mine
+        real(self, asked)
+
+    monkeypatch.setattr(search_study.Study, "_refuse_company", together)
+    found = search(RECIPE, root)
+    monkeypatch.setattr(search_study.Study, "_refuse_company", real)
+    assert found.rows == search(RECIPE, another(root, "alone")).rows
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "said"),
+    [
+        ("not a url", InputError, "must be a URL"),
+        ("sqlite:////nowhere/at/all.db", EnvironmentProblem, "unable to open database"),
+        ("postgresql+nodriver://me:secret@h/x", NaetriggerError, "nodriver"),
+    ],
+)
+def test_a_storage_that_cannot_be_used(
+    root: Path, url: str, kind: type[NaetriggerError], said: str
+) -> None:
+    with pytest.raises(kind, match=said) as caught:
+        search(RECIPE, root, storage=url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_damaged_database_is_said_to_be(root: Path) -> None:
+    (root / "search").mkdir()
+    (root / "search" / "study.sqlite3").write_bytes(b"no database" * 500)
+    with pytest.raises(EnvironmentProblem, match="move it away if it is damaged"):
+        search(RECIPE, root)
+
+
+def test_only_much_worse_students_are_given_up() -> None:
+    others = [{"rank_shift": 0.1, "adder_bits": 100.0, "trial": 3}]
+    worse = {"rank_shift": 0.16, "adder_bits": 100.0}
+    assert beaten_by(worse, others, 1.5) == others[0]
+    assert beaten_by({**worse, "rank_shift": 0.14}, others, 1.5) is None
+    assert beaten_by({**worse, "adder_bits": 99.0}, others, 1.5) is None, "it is cheaper"
+    assert beaten_by(worse, [], 1.5) is None
+
+
+def test_adders_are_counted_in_nonadjacent_form() -> None:
+    """7 = 8 - 1 has two digits, 5 = 4 + 1 two, 11 = 8 + 4 - 1 three."""
+    found = nonzero_digits(np.array([[0, 1, -2, 7], [5, -11, 8, 3]]))
+    assert found.tolist() == [[0, 1, 1, 2], [2, 3, 1, 2]]
+
+
+def test_what_was_given_up_is_not_on_the_front_and_is_counted(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+
+    def pruned(choice: Mapping[str, Any], checks: list[Any]) -> dict[str, Any]:
+        heard.append(len(checks))
+        figures = costs(choice)
+        if "problem" in figures:
+            return figures
+        seen = {"rank_shift": figures["rank_shift"], "adder_bits": 1.0}
+        if choice["sparsity"] > 0.2:
+            figures |= {"pruned": 2, "rank_shift": 1e-9}
+        return figures | {"check": seen}
+
+    monkeypatch.setattr(search_module, "working", Toy(pruned))
+    result = search(with_search(trials=12, at_once=4), root)
+    given_up = {row.trial for row in result.rows if row.figures.get("pruned")}
+    assert result.pruned == len(given_up) > 0
+    assert not given_up & {row.trial for row in result.front}
+    assert heard == sorted(heard), "a round hears of the rounds before"
+    assert set(heard[:4]) == {0}
 
 
 def row(trial: int, objectives: tuple[float, float, float], fits: bool = True) -> Row:
