@@ -76,6 +76,14 @@ def system_problem(error: OSError) -> NaetriggerError | None:
     return None
 
 
+def unwritable(place: object, error: OSError) -> NaetriggerError:
+    """Why nothing can be written there: the machine's problem where it has no room or forbids it."""
+    text = f"{place}: cannot be written ({error.strerror or error})"
+    if error.errno in (*FULL_DISK, *NOT_ALLOWED):
+        return EnvironmentProblem(f"{text}; make room or change its permissions, and start again")
+    return InputError(f"{text}; choose another with --out")
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """'; did you mean ...?' for the nearest known word, or an empty string."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

@@ -221,11 +221,15 @@ def record_from(document: Mapping[str, Any]) -> StageRecord:
 def write_atomically(path: Path, text: str) -> None:
     """Write through a temporary file, flushed to disk before it takes the name."""
     partial = path.with_name(path.name + ".partial")
-    with open(partial, "w", encoding="utf-8", opener=no_follow) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with open(partial, "w", encoding="utf-8", opener=no_follow) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     flush_folder(path.parent)
 
 

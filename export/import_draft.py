@@ -26,6 +26,7 @@ from naetrigger.contracts.fixed_point import (
 )
 from naetrigger.contracts.layer_ops import MAX_TABLE_BITS
 from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.contracts.well_formed import MAX_SIZE
 from naetrigger.contracts.window import Shape, Window
 from naetrigger.export.lower import narrowed
 
@@ -70,7 +71,12 @@ class Draft:
         return InputError(f"{self.where}: {name}: {problem}")
 
     def input(self, shape: Shape, type: Fixed) -> str:
-        """The first node."""
+        """The first node; InputError for a shape that is none, or that no network has."""
+        if min(shape) < 1 or math.prod(shape) > MAX_SIZE:
+            raise InputError(
+                f"{self.where}: its inputs have shape {shape}; sizes from 1, and at most "
+                f"{MAX_SIZE} values, are supported"
+            )
         self.nodes.append(Node("x", "input", (), math.prod(shape), type, shape=_images(shape)))
         return "x"
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed, Floats, Overflow, Rounding, parse_fixed
+from naetrigger.contracts.regular_file import require_regular
 from naetrigger.contracts.window import Shape
 from naetrigger.export.import_draft import Constants, Draft, ImportedModel, stored
 from naetrigger.export.import_hls4ml_layers import LAYERS
@@ -65,7 +66,10 @@ def read_hls4ml(folder: Path, score: str | None = None, *, wraps: bool = False) 
     Raises InputError for a folder that is no project, and by its name for a layer that is not
     supported or not exact.
     """
-    return ProjectReader(folder, wraps).read(score)
+    try:
+        return ProjectReader(folder, wraps).read(score)
+    except (ValueError, OverflowError, KeyError, IndexError) as error:
+        raise InputError(f"{folder}: is damaged, or no hls4ml project ({error})") from error
 
 
 class ProjectReader:
@@ -277,9 +281,9 @@ def _numbers(text: str, where: str) -> Floats:
 
 
 def _text(path: Path) -> str:
+    if require_regular(path) > MAX_FILE:
+        raise InputError(f"{path}: is larger than {MAX_FILE >> 20} MiB")
     try:
-        if path.stat().st_size > MAX_FILE:
-            raise InputError(f"{path}: is larger than {MAX_FILE >> 20} MiB")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error

@@ -19,6 +19,7 @@ import numpy as np
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed, Floats, Overflow, Rounding
+from naetrigger.contracts.hdf5 import require_contained
 from naetrigger.contracts.window import Window, same_padding
 from naetrigger.export.import_draft import Constants, Draft, ImportedModel, exact_constants, on_grid
 from naetrigger.export.import_quantizers import Quantizer, format_of, read_quantizer
@@ -26,7 +27,10 @@ from naetrigger.export.import_score import finished
 
 Config = dict[str, Any]
 SKIPPED = ("Dropout", "ActivityRegularization", "GaussianNoise", "SpatialDropout1D")
-_UNREADABLE = (OSError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+_UNREADABLE = (
+    *(OSError, KeyError, TypeError, ValueError, AttributeError, IndexError),
+    *(RecursionError, OverflowError, StopIteration),
+)
 
 
 def read_qkeras(
@@ -42,6 +46,7 @@ def read_qkeras(
     """
     try:
         with h5py.File(path, "r") as file:
+            require_contained(file, path)
             text = file.attrs["model_config"]
             model = json.loads(text.decode() if isinstance(text, bytes) else text)
             layers = [_Layer(entry) for entry in model["config"]["layers"]]

@@ -29,6 +29,10 @@ ROUNDINGS = {
     "HALF_DOWN": Rounding.RND_ZERO,
 }
 QUANTIZERS = ("Quant", "IntQuant")
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, IndexError),
+    *(OverflowError, AttributeError, MemoryError),
+)
 PASSED = ("Identity", "Dropout", "DebugMarker")
 
 
@@ -40,11 +44,11 @@ def read_qonnx(
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
-        model = onnx.load(str(path))
+        model = onnx.load(str(path), load_external_data=False)
         if not model.graph.node or not model.graph.input:
             raise InputError(f"{path}: is no ONNX model: it has no nodes or no inputs")
         return OnnxReader(path, model.graph, input_type).read(score)
-    except (OSError, DecodeError, ValueError, TypeError, KeyError, IndexError) as error:
+    except (*_UNREADABLE, DecodeError) as error:
         raise InputError(f"{path}: is no readable ONNX model ({error!r})") from error
 
 
@@ -59,6 +63,11 @@ class OnnxReader:
         from onnx import numpy_helper
 
         self.path, self.graph, self.input_type = path, graph, input_type
+        outside = [t.name for t in graph.initializer if t.data_location == t.EXTERNAL]
+        if outside:
+            raise InputError(
+                f"{path}: weights '{outside[0]}' lie in another file; save the model as one file"
+            )
         self.draft = Draft(str(path))
         self.edges: dict[str, str] = {}
         self.pending: dict[str, tuple[str, Any]] = {}

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -58,6 +59,9 @@ def main(arguments: list[str] | None = None) -> None:
 def run_command_line(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status."""
     OPTIONS.json = OPTIONS.debug = False
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name of a file can hold what no text does
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = app(args=arguments, standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):

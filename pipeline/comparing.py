@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.errors import InputError, unwritable
 from naetrigger.contracts.fixed_point import Integers
 from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
 from naetrigger.contracts.network import FixedPointNetwork
@@ -83,7 +83,7 @@ def compare_run(
         write_atomically(folder / DOCUMENT, compare_to_json(report))
         write_atomically(folder / PAGE, compare_page(report))
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise unwritable(folder, error) from error
     return report
 
 

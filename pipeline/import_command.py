@@ -67,7 +67,7 @@ def import_(
         kind = None if input_type is None else parse_fixed(input_type)
     except ValueError as error:
         raise InputError(f"--input-type: {error}") from error
-    folder = out or Path("imports") / file.resolve().name.split(".")[0]
+    folder = out or Path("imports") / file.absolute().name.split(".")[0]
     done = import_model(
         file,
         folder,

@@ -24,6 +24,7 @@ from naetrigger.contracts.fixed_point import Fixed, Integers
 from naetrigger.contracts.manifest import sha256_of
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.network_file import save_network
+from naetrigger.contracts.regular_file import require_regular
 from naetrigger.contracts.version import __version__
 from naetrigger.export.import_draft import ImportedModel
 from naetrigger.export.settings import FirmwareSettings
@@ -51,13 +52,19 @@ class ImportOptions:
 
 
 def read_model(path: Path, options: ImportOptions) -> ImportedModel:
-    """The model in a file or a project folder, by what it is."""
-    if not path.exists():
-        raise InputError(f"{path}: is not there")
+    """The model in a file or a project folder, by what it is; InputError names the file."""
+    try:
+        return _read(path, options)
+    except InputError as error:
+        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
+
+
+def _read(path: Path, options: ImportOptions) -> ImportedModel:
     if path.is_dir():
         from naetrigger.export.import_hls4ml import read_hls4ml
 
         return read_hls4ml(path, options.score, wraps=options.wraps)
+    require_regular(path)
     if path.suffix in (".h5", ".hdf5", ".keras"):
         from naetrigger.export.import_qkeras import read_qkeras
 

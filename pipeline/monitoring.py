@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.errors import InputError, unwritable
 from naetrigger.contracts.events import Events
 from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
 from naetrigger.contracts.progress import Progress, Silent
@@ -105,7 +105,7 @@ def monitor_files(
         write_atomically(folder / DOCUMENT, monitor_to_json(report))
         write_atomically(folder / PAGE, monitor_page(report, reference, samples))
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise unwritable(folder, error) from error
     return report
 
 

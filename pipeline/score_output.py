@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from naetrigger.contracts.errors import InputError, MissingExtra
+from naetrigger.contracts.errors import InputError, MissingExtra, unwritable
 from naetrigger.contracts.hdf5 import streamed_hdf5
 from naetrigger.contracts.regular_file import require_regular
 from naetrigger.contracts.whole_file import whole_file
@@ -150,7 +150,7 @@ def _write_parquet(
                 writer = writer or parquet.ParquetWriter(partial, table.schema)
                 writer.write_table(table)
         except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error})") from error
+            raise unwritable(path, error) from error
         finally:
             if writer is not None:
                 writer.close()

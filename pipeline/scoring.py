@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError
+from naetrigger.contracts.errors import EnvironmentProblem, InputError, unwritable
 from naetrigger.contracts.lock import lock
 from naetrigger.contracts.manifest import NAME, read_manifest, sha256_of, verify, write_atomically
 from naetrigger.contracts.network import FixedPointNetwork
@@ -168,7 +168,7 @@ def claimed(folder: Path, order: dict[str, Any], force: bool) -> Iterator[None]:
         folder.mkdir(exist_ok=True)
         (folder / LOCK_FILE).touch()
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise unwritable(folder, error) from error
     target = str(folder).removesuffix(".parts")
     taken = f"{target}: another process writes it ({{holder}}); wait for it, or choose another"
     with lock(folder / LOCK_FILE, taken):
@@ -180,10 +180,10 @@ def claimed(folder: Path, order: dict[str, Any], force: bool) -> Iterator[None]:
                 f"{folder}: holds chunks of another order (other {', '.join(differ)}); finish them "
                 "with that, say --force to start anew, or choose another --out"
             )
-        write_atomically(folder / ORDER_FILE, json.dumps(order, indent=1) + "\n")
-        for left in folder.glob("*.partial"):  # of a write that a kill cut short
-            left.unlink()
         try:
+            write_atomically(folder / ORDER_FILE, json.dumps(order, indent=1) + "\n")
+            for left in folder.glob("*.partial"):  # of a write that a kill cut short
+                left.unlink()
             yield
         finally:
             if not any(folder.glob("chunk-*.npz")):  # nothing to go on from

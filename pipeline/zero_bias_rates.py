@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from naetrigger.contracts.errors import InputError, suggestion
+from naetrigger.contracts.errors import InputError, suggestion, unwritable
 from naetrigger.contracts.events import HARDWARE_UNIT, Events, split_of
 from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
 from naetrigger.contracts.progress import Progress, Silent
@@ -141,7 +141,7 @@ def _write(folder: Path, document: Mapping[str, Any], style: Style) -> None:
         write_atomically(folder / FIGURE, rates_figure(document, style) + "\n")
         write_atomically(folder / PAGE, rates_page(document, style))
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise unwritable(folder, error) from error
 
 
 def _signals(root: Path, engine: str) -> tuple[dict[str, Scored], list[str]]:

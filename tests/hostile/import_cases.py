@@ -108,7 +108,10 @@ BITS = {"class_name": "quantized_bits", "config": {"bits": 6, "integer": 0, "alp
 LAYERS: list[dict[str, Any]] = [
     {"class_name": "InputLayer", "config": {"name": "i", "batch_input_shape": [None, 3]}},
     {"class_name": "QActivation", "config": {"name": "q", "activation": BITS}},
-    {"class_name": "QDense", "config": {"name": "d", "units": 1, "kernel_quantizer": BITS, "bias_quantizer": BITS}},
+    {
+        "class_name": "QDense",
+        "config": {"name": "d", "units": 1, "kernel_quantizer": BITS, "bias_quantizer": BITS},
+    },
 ]
 
 
@@ -147,7 +150,9 @@ def undeclared(folder: Path) -> None:
     keras()(folder)
     with h5py.File(folder / "m.h5", "a") as file:
         del file["model_weights/d/d/kernel:0"]
-        file["model_weights/d/d"].create_dataset("kernel:0", (10**6, 10**6), "f4", chunks=(1000, 1000))
+        file["model_weights/d/d"].create_dataset(
+            "kernel:0", (10**6, 10**6), "f4", chunks=(1000, 1000)
+        )
 
 
 DEFINES = """#define N_INPUT_1_1 3
@@ -184,7 +189,9 @@ def project(**changes: str | None) -> Make:
     """An hls4ml project written by hand; names with _ for . and None for a file that is missing."""
 
     def made(folder: Path) -> None:
-        given = {name.replace("__", "/").replace("_", "."): value for name, value in changes.items()}
+        given = {
+            name.replace("__", "/").replace("_", "."): value for name, value in changes.items()
+        }
         (folder / "p" / "firmware" / "weights").mkdir(parents=True)
         for name, content in {**GOOD, **given}.items():
             if content is not None:
@@ -199,7 +206,7 @@ def hls(name: str, make: Make, said: str, options: str = "--wraps") -> Case:
 
 CASES = [
     # the file
-    take("no file", "m.onnx", nothing, "m.onnx: is not there"),
+    take("no file", "m.onnx", nothing, "m.onnx: no such file"),
     take("a kind that is not read", "good.csv", nothing, "is of no kind that is read"),
     take("a FIFO", "m.onnx", fifo("m.onnx"), "m.onnx: is no regular file but a FIFO"),
     take("a device", "m.onnx", link("m.onnx", "/dev/zero"), "m.onnx: is no regular file but a device"),

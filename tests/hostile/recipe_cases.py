@@ -1,7 +1,5 @@
 """Recipes: what people mistype, and what somebody means ill."""
 
-
-
 from __future__ import annotations
 
 import os

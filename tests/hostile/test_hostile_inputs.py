@@ -10,7 +10,12 @@ from naetrigger.pipeline.cli import run_command_line
 from tests.hostile import event_file_cases, import_cases, recipe_cases, run_folder_cases
 from tests.hostile.case import DEFECT, Case, listing
 
-CASES: list[Case] = [*recipe_cases.CASES, *event_file_cases.CASES, *run_folder_cases.CASES, *import_cases.CASES]
+CASES: list[Case] = [
+    *recipe_cases.CASES,
+    *event_file_cases.CASES,
+    *run_folder_cases.CASES,
+    *import_cases.CASES,
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
