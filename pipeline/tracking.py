@@ -235,7 +235,7 @@ def _store_needed(uri: str, root: Path) -> Iterator[None]:
     except (EnvironmentProblem, InputError):
         raise
     except Exception as error:  # of whatever library the store is reached by
-        said = str(error).strip().splitlines()[0][:300]
+        said = _shown(str(error).strip().splitlines()[0])[:300]
         raise EnvironmentProblem(
             f"{_shown(uri)}: the run was not logged there ({type(error).__name__}: {said}). "
             f"{root} is whole as it is; log it later with: naetrigger track {root}"
@@ -243,7 +243,7 @@ def _store_needed(uri: str, root: Path) -> Iterator[None]:
 
 
 def _shown(uri: str) -> str:
-    """A URI without its password."""
+    """A URI, or a text with some, without passwords."""
     return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
 
 
