@@ -1,6 +1,6 @@
 """Fuzzing of every reader: coverage-guided by atheris where it is installed, else by mutations.
 
-    python benchmarks/fuzz.py --minutes 60 --out runs/fuzz            # all targets, one after another
+    python benchmarks/fuzz.py --minutes 60 --out runs/fuzz  # all targets in turn
     python benchmarks/fuzz.py --target recipe --minutes 5 --out runs/fuzz
 
 The targets are those of tests/hostile/fuzz_targets.py. Each works in a process of its own, so that

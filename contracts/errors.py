@@ -77,7 +77,7 @@ def system_problem(error: OSError) -> NaetriggerError | None:
 
 
 def unwritable(place: object, error: OSError) -> NaetriggerError:
-    """Why nothing can be written there: the machine's problem where it has no room or forbids it."""
+    """Why nothing can be written there: the machine's problem where it has no room."""
     text = f"{place}: cannot be written ({error.strerror or error})"
     if error.errno in (*FULL_DISK, *NOT_ALLOWED):
         return EnvironmentProblem(f"{text}; make room or change its permissions, and start again")

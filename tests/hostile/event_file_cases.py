@@ -1,265 +1,44 @@
-"""Event files of every format: damaged, of other shapes, lying about themselves, bombs."""
-
 # ruff: noqa: E501 (a table: a case a line)
+"""Event files of every format: damaged, of other shapes, lying about themselves, bombs."""
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 
-from naetrigger.contracts.events import FORMAT, VERSION, write_events
-from tests.hostile.case import Case, Make, nothing, raw, text
+from tests.hostile.case import Case, nothing, raw, text
+from tests.hostile.event_file_makers import (
+    EVIL_PICKLE,
+    PROCESS,
+    VECTOR,
+    attribute,
+    bomb,
+    both,
+    changed,
+    circle,
+    csv,
+    cut,
+    dataset,
+    declared,
+    elsewhere,
+    flipped,
+    forty,
+    frame,
+    group_elsewhere,
+    hdf5,
+    info,
+    own,
+    parquet,
+    parquet_cut,
+    particles,
+    raw_elsewhere,
+    regions,
+    vector,
+    virtual,
+    without,
+)
 from tests.hostile.recipe_cases import fifo, folder_named, link
-from tests.pipeline.small_run import crossings
-
-Edit = Callable[[h5py.File], None]
-PROCESS = "zero_bias"
-
-
-def info(name: str, make: Make, said: str, status: int = 2, file: str = "x.csv") -> Case:
-    """A file that `data info` refuses, or finds fault with (status 1)."""
-    return Case(name, make, f"data info {file}", status, said)
-
-
-def csv(name: str, content: str, said: str, status: int = 2) -> Case:
-    return info(name, text("x.csv", content), said, status)
-
-
-def hdf5(edit: Edit, name: str = "x.h5") -> Make:
-    """An HDF5 file made by hand."""
-
-    def made(folder: Path) -> None:
-        with h5py.File(folder / name, "w") as file:
-            edit(file)
-
-    return made
-
-
-def own(name: str, edit: Edit, said: str, status: int = 2) -> Case:
-    """naetrigger's own layout, good but for an edit."""
-
-    def made(folder: Path) -> None:
-        write_events(folder / "x.h5", [crossings(50)])
-        with h5py.File(folder / "x.h5", "a") as file:
-            edit(file)
-
-    return info(name, made, said, status, "x.h5")
-
-
-def dataset(path: str, data: Any) -> Edit:
-    """Another dataset in the place of one, with its attributes."""
-
-    def edit(file: h5py.File) -> None:
-        attributes = dict(file[path].attrs) if path in file else {}
-        if path in file:
-            del file[path]
-        file[path] = data
-        file[path].attrs.update(attributes)
-
-    return edit
-
-
-def declared(path: str, shape: tuple[int, ...], **options: Any) -> Edit:
-    """A dataset of that shape in which nothing was ever stored."""
-
-    def edit(file: h5py.File) -> None:
-        attributes = dict(file[path].attrs) if path in file else {}
-        if path in file:
-            del file[path]
-        file.create_dataset(path, shape, "f4", **options)
-        file[path].attrs.update(attributes)
-
-    return edit
-
-
-def attribute(path: str, name: str, value: Any) -> Edit:
-    def edit(file: h5py.File) -> None:
-        file[path].attrs[name] = value
-
-    return edit
-
-
-def without(path: str, name: str = "") -> Edit:
-    def edit(file: h5py.File) -> None:
-        if name:
-            del file[path].attrs[name]
-        else:
-            del file[path]
-
-    return edit
-
-
-def both(*edits: Edit) -> Edit:
-    def edit(file: h5py.File) -> None:
-        for part in edits:
-            part(file)
-
-    return edit
-
-
-def elsewhere(file: h5py.File) -> None:
-    """Values that lie in another file."""
-    del file[f"{PROCESS}/values"]
-    file[f"{PROCESS}/values"] = h5py.ExternalLink("events.h5", f"/{PROCESS}/values")
-
-
-def group_elsewhere(file: h5py.File) -> None:
-    del file[PROCESS]
-    file[PROCESS] = h5py.ExternalLink("events.h5", f"/{PROCESS}")
-
-
-def raw_elsewhere(file: h5py.File) -> None:
-    """Weights that are bytes of another file of the machine."""
-    del file[f"{PROCESS}/weights"]
-    external = [("/etc/passwd", 0, 400)]
-    file[PROCESS].create_dataset("weights", (50,), "f8", external=external)
-
-
-def virtual(file: h5py.File) -> None:
-    layout = h5py.VirtualLayout((50,), "f8")
-    layout[:] = h5py.VirtualSource("events.h5", f"{PROCESS}/weights", (300,))[:50]
-    del file[f"{PROCESS}/weights"]
-    file[PROCESS].create_virtual_dataset("weights", layout)
-
-
-def circle(file: h5py.File) -> None:
-    del file[f"{PROCESS}/values"]
-    file[f"{PROCESS}/values"] = h5py.SoftLink(f"/{PROCESS}/values")
-
-
-def cut(name: str, size: int) -> Make:
-    """A good file, cut short."""
-
-    def made(folder: Path) -> None:
-        content = (folder / "events.h5").read_bytes()
-        (folder / name).write_bytes(content[:size])
-
-    return made
-
-
-def flipped(name: str, step: int) -> Make:
-    """A good file with a byte wrong here and there."""
-
-    def made(folder: Path) -> None:
-        content = bytearray((folder / "events.h5").read_bytes())
-        for place in range(600, len(content), step):
-            content[place] ^= 0x55
-        (folder / name).write_bytes(content)
-
-    return made
-
-
-def particles(n: int = 5) -> np.ndarray:
-    table = np.zeros((n, 19, 4), np.float32)
-    table[:, 0] = (30, 0, 1, 1)
-    table[:, 9] = (50, 0.5, 1, 4)
-    return table
-
-
-def forty(name: str, said: str, *edits: Edit, status: int = 2) -> Case:
-    """particles-40mhz, good but for some edits."""
-    good = dataset("Particles", particles())
-    return info(name, hdf5(both(good, *edits)), said, status, "x.h5")
-
-
-def changed(place: tuple[Any, ...], value: Any) -> Edit:
-    table = particles()
-    table[place] = value
-    return dataset("Particles", table)
-
-
-def regions(name: str, said: str, data: Any, *edits: Edit, status: int = 2) -> Case:
-    return info(name, hdf5(both(dataset("CaloRegions", data), *edits)), said, status, "x.h5")
-
-
-def parquet(name: str, said: str, table: Callable[[], dict[str, Any]], status: int = 2) -> Case:
-    def made(folder: Path) -> None:
-        import pyarrow
-        import pyarrow.parquet
-
-        pyarrow.parquet.write_table(pyarrow.table(table()), folder / "x.parquet")
-
-    return info(name, made, said, status, "x.parquet")
-
-
-def parquet_cut(folder: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    pyarrow.parquet.write_table(pyarrow.table({"a": list(range(1000))}), folder / "x.parquet")
-    (folder / "x.parquet").write_bytes((folder / "x.parquet").read_bytes()[:-40])
-
-
-def frame(pickled: bytes, columns: int = 2101, rows: int = 3) -> Edit:
-    """A table as pandas stores it, with the names of its columns as a pickle."""
-
-    def edit(file: h5py.File) -> None:
-        kind = np.dtype([("index", "i8"), ("values_block_0", "f4", (columns,))])
-        group = file.create_group("df")
-        group["table"] = np.zeros(rows, kind)
-        group["table"].attrs["values_block_0_kind"] = np.void(pickled)
-
-    return edit
-
-
-EVIL_PICKLE = b"cposix\nsystem\n(S'touch hacked'\ntR."
-VECTOR = " ".join(["0001", *["0" * 16] * 8, *["0" * 8] * 48, "0" * 64, "0" * 128, "0"])
-
-
-def vector(name: str, said: str, line: str, status: int = 2) -> Case:
-    return info(name, text("x.txt", line), said, status, "x.txt")
-
-
-def bomb(name: str) -> Make:
-    """A gigabyte of zeros in a megabyte of gzip, chunk by chunk, in HDF5."""
-
-    def made(folder: Path) -> None:
-        with h5py.File(folder / name, "w") as file:
-            file.attrs.update({"format": FORMAT, "version": VERSION})
-            group = file.create_group(PROCESS)
-            group.attrs["role"] = "background"
-            wide = 250_000_000
-            values = group.create_dataset(
-                "values", (1, wide), "f4", chunks=(1, 1_000_000), compression="gzip"
-            )
-            values.attrs["columns"] = ["a"]
-            for key, kind in (("weights", "f8"), ("event_ids", "u8")):
-                group[key] = np.ones(1, kind)
-            group["context"] = np.zeros((1, 0), np.float32)
-
-    return made
-
-
-def changed_events(name: str, **changes: Any) -> Make:
-    """Events of the run's layout with something of it replaced."""
-
-    def made(folder: Path) -> None:
-        write_events(folder / name, [replace(crossings(40), **changes)])
-
-    return made
-
-
-def constant(name: str, n: int) -> Make:
-    """The same event again and again."""
-
-    def made(folder: Path) -> None:
-        one = crossings(1)
-        events = replace(
-            crossings(n),
-            values=np.repeat(one.values, n, axis=0),
-            context=np.stack([np.full(n, 50), np.arange(n), np.full(n, 9)], axis=1).astype("f4"),
-            weights=np.ones(n),
-        )
-        write_events(folder / name, [events])
-
-    return made
-
 
 HEAD = "a,b,weight,event_id\n"
 CASES = [
@@ -438,115 +217,4 @@ CASES = [
     vector("vectors: final OR of 2", "final OR: must be 0 or 1", VECTOR[:-1] + "2"),
     vector("vectors: tabs", "separated by blanks", VECTOR.replace(" ", "\t")),
     vector("vectors: a crossing of 400 digits", "x.txt", VECTOR.replace("0001", "9" * 400)),
-    # converting
-    Case("convert: onto itself", nothing, "data convert good.csv --out good.csv --force", 2,
-         "is one of the files to be read"),
-    Case("convert: through a link onto itself", link("l.csv", "good.csv"),
-         "data convert good.csv --out l.csv --force", 2, "is one of the files to be read"),
-    Case("convert: exists", nothing, "data convert good.csv --out two.csv", 2, "is there already"),
-    Case("convert: to nothing known", nothing, "data convert good.csv --out x.xls", 2, ".xls"),
-    Case("convert: into no folder", nothing, "data convert good.csv --out no/x.h5", 2, "no folder no"),
-    Case("convert: onto a folder", folder_named("x.h5"), "data convert good.csv --out x.h5 --force",
-         2, "x.h5: is a folder"),
-    Case("convert: onto a FIFO", fifo("x.h5"), "data convert good.csv --out x.h5 --force", 2,
-         "x.h5: is no regular file but a FIFO"),
-    Case("convert: a name of 5000 letters", nothing, f"data convert good.csv --out {'x' * 5000}.h5",
-         2, "too long"),
-    Case("convert: NaN", text("x.csv", "a\n1\nnan\n"), "data convert x.csv --out y.h5", 2,
-         "x.csv: line 3: column 'a': must be a finite number"),
-    Case("convert: other columns", nothing, "data convert good.csv two.csv --out y.parquet --force",
-         2, "holds one process"),
-    Case("convert: process leads out", nothing, "data convert good.csv --process ../x --out y.h5", 2,
-         "../x"),
-    Case("convert: process is a path", nothing, "data convert good.csv --process a/b --out y.h5", 2,
-         "a/b"),
-    Case("convert: process has no name", nothing, "data convert good.csv --process '' --out y.h5", 2,
-         "process"),
-    Case("convert: process of a newline", nothing, "data convert good.csv --process 'a\nb' --out y.h5",
-         2, "process"),
-    Case("convert: no such role", nothing, "data convert good.csv --role noise --out y.h5", 2,
-         "--role noise"),
-    Case("convert: a branch of nothing", nothing, "data convert good.csv --branch =x --out y.h5", 2,
-         "--branch =x"),
-    Case("convert: no trigger objects as vectors", nothing, "data convert good.csv --out y.txt", 2,
-         "good: no column 'met_pt'"),
-    Case("spec: constant column", text("x.csv", "a,b\n" + "1,2\n1,3\n" * 20), "data spec x.csv", 2,
-         "'a'"),
-    Case("spec: one event", text("x.csv", "a,b\n1,2\n"), "data spec x.csv", 2,
-         "is constant"),
-    Case("spec: log of zero", text("x.csv", "a\n" + "0\n1\n2\n" * 9), "data spec x.csv --offline a=log",
-         2, "'a'"),
-    Case("spec: two processes as one", nothing, "data spec events.h5 --offline z=log", 2, "z"),
-    # what a run is given
-    Case("score: other columns", nothing, "score done good.csv", 2, "met_pt"),
-    Case("score: no events", text("x.csv", "a,b\n"), "score done x.csv", 2, "holds no events"),
-    Case("score: NaN", changed_events("x.h5", values=np.full((40, 57), np.nan, np.float32)),
-         "score done x.h5 --workers 1", 2, "NaN or infinite"),
-    Case("score: another unit", changed_events("x.h5", units=("TeV",) * 57), "score done x.h5", 2,
-         "TeV"),
-    Case("score: no units", changed_events("x.h5", units=()), "score done x.h5", 2, "--units"),
-    Case("score: fractions of integers",
-         changed_events("x.h5", values=np.full((40, 57), 0.5, np.float32), units=("hw",) * 57),
-         "score done x.h5 --workers 1", 2, "x.h5: zero_bias: column 'met_pt': hardware integers are"),
-    Case("score: beyond the hardware",
-         changed_events("x.h5", values=np.full((40, 57), 60000, np.float32)), "score done x.h5 --workers 1", 2, "from 0 to 4095, row 0 holds 60000"),
-    Case("score: one event is no harm", changed_events("x.h5", **{
-        name: getattr(crossings(40), name)[:1]
-        for name in ("values", "weights", "event_ids", "context")
-    }), "score done x.h5 --workers 1", 0, "1"),
-    Case("score: no such engine", nothing, "score done events.h5 --engine netwrk", 2, "network"),
-    Case("score: an engine it lacks", nothing, "score done events.h5 --engine torch", 2, "torch"),
-    Case("score: no workers", nothing, "score done events.h5 --workers 0", 2, "--workers"),
-    Case("score: a million workers", nothing, "score done events.h5 --workers 1000000", 2, "1 to 1024"),
-    Case("score: onto text", nothing, "score done events.h5 --out x.txt", 2, "x.txt"),
-    Case("score: onto a folder", folder_named("x.h5"), "score done events.h5 --out x.h5 --force", 2,
-         "x.h5: is a folder"),
-    Case("score: onto a FIFO", fifo("x.h5"), "score done events.h5 --out x.h5 --force --workers 1", 2,
-         "x.h5: is no regular file but a FIFO"),
-    Case("score: onto what it reads", nothing, "score done events.h5 --out events.h5 --force", 2,
-         "events.h5"),
-    Case("score: no run", nothing, "score good.csv events.h5", 2, "good.csv: no such run folder"),
-    Case("rates: one event", changed_events("x.h5", **{
-        name: getattr(crossings(40), name)[:1]
-        for name in ("values", "weights", "event_ids", "context")
-    }), "rates done x.h5 --out v --rate 1 --workers 1", 2, "give a larger file", ("v",)),
-    Case("rates: constant scores", constant("x.h5", 400),
-         "rates done x.h5 --out v --rate 5000 --workers 1", 1, "crossings share few scores", ("v",)),
-    Case("rates: negative", nothing, "rates done events.h5 --out v --rate -1 --workers 1", 2, "rate",
-         ("v",)),
-    Case("rates: NaN", nothing, "rates done events.h5 --out v --rate nan --workers 1", 2, "rate",
-         ("v",)),
-    Case("rates: above all crossings", nothing,
-         "rates done events.h5 --out v --rate 1e9 --workers 1", 2, "rate", ("v",)),
-    Case("rates: no such machine", nothing, "rates done events.h5 --out v --machine lhc", 2, "lhc",
-         ("v",)),
-    Case("rates: no such process", nothing, "rates done events.h5 --out v --process x", 2,
-         "--process x", ("v",)),
-    Case("rates: not zero bias", changed_events("x.h5", process="qcd"),
-         "rates done x.h5 --out v --workers 1", 2, "--zero-bias", ("v",)),
-    Case("rates: no such pool", nothing, "rates done events.h5 --out v --pool x", 2, "--pool x",
-         ("v",)),
-    Case("rates: a pool of NaN", changed_events("x.h5", context=np.full((40, 3), np.nan, np.float32)),
-         "rates done x.h5 --out v --workers 1", 2, "pool", ("v",)),
-    Case("monitor: no test sample", nothing, "monitor done events.h5 --out v --workers 1", 2,
-         "test.h5", ("v",)),
-    Case("monitor: one event", changed_events("x.h5", **{
-        name: getattr(crossings(40), name)[:1]
-        for name in ("values", "weights", "event_ids", "context")
-    }), "monitor done x.h5 --reference events.h5 --out v --workers 1 --quiet", 2,
-         "needs at least 50", ("v",)),
-    Case("monitor: nothing is accepted", nothing,
-         "monitor done events.h5 --reference events.h5 --alpha 0 --out v --workers 1", 2, "alpha",
-         ("v",)),
-    Case("monitor: alpha is NaN", nothing,
-         "monitor done events.h5 --reference events.h5 --alpha nan --out v --workers 1", 2, "alpha",
-         ("v",)),
-    Case("monitor: no such reference", nothing, "monitor done events.h5 --reference x.h5 --out v", 2,
-         "x.h5: no such file", ("v",)),
-    Case("compare: no events", nothing, "compare done events.h5 --events 0 --out v", 2, "--events",
-         ("v",)),
-    Case("compare: one engine", nothing, "compare done events.h5 --engines network --out v", 2,
-         "engine", ("v",)),
-    Case("compare: an engine twice", nothing,
-         "compare done events.h5 --engines network,network --out v", 2, "network", ("v",)),
 ]  # fmt: skip

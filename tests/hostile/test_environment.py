@@ -194,7 +194,7 @@ def test_two_writers_of_one_file_leave_a_whole_one(tmp_path: Path) -> None:
 def test_clocks_that_are_wrong(
     time_s: int, working_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Files from the future or from before zip files, as a machine with a wrong clock leaves them."""
+    """Files from the future, or from before 1980, as a wrong clock leaves them."""
     for path in working_folder.rglob("*"):
         os.utime(path, (time_s, time_s))
     assert run_command_line(["score", "done", "events.h5", "--workers", "1", "--out", "x.h5"]) == 0
