@@ -34,12 +34,12 @@ coverage: .venv/.installed-dev
 		--cov-report=term:skip-covered --cov-fail-under=85
 
 browser-check: .venv/.installed-dev
-	$(INSTALL) -e '.[dev,generate,readers,browser]'
-	$(TEST_ENV) $(BIN)/python -m pytest -m browser tests/browser
+	$(INSTALL) -e '.[dev,generate,readers,browser,docs]'
+	$(TEST_ENV) $(BIN)/python -m pytest -m browser tests/browser tests/docs
 
 docs: .venv/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "runs/site/index.html"
+	@echo "runs/site/index.html; with its search: $(BIN)/python -m http.server -d runs/site"
 
 docs-check: .venv/.installed-dev
 	$(TEST_ENV) $(BIN)/python -m pytest -m docs tests/docs
