@@ -15,10 +15,11 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.contracts.regular_file import read_json
 from naetrigger.training.checkpoint import tensor_bytes, write_atomic
 from naetrigger.training.models import folded
 from naetrigger.training.models.energy_model import EnergyModel
@@ -59,7 +60,7 @@ def read_description(folder: Path, stem: str = "teacher") -> dict[str, Any]:
     """STEM.json, its format and version checked."""
     path = folder / f"{stem}.json"
     try:
-        description = json.loads(_content(path))
+        description = read_json(path)
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); train again") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
@@ -91,8 +92,11 @@ def load_teacher(folder: Path, stem: str = "teacher") -> EnergyModel:
     try:
         model = folded(_untrained(description))
         model.load_state_dict(safetensors.torch.load(weights))
-    except (KeyError, TypeError, ValidationError, SafetensorError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
         raise InputError(f"{path}: does not fit {stem}.json ({error})") from error
+    for name, tensor in model.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{path}: '{name}' holds NaN or infinity; train again")
     return model.eval()
 
 

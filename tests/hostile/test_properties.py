@@ -23,16 +23,16 @@ EXAMPLES = 60
 FIELD = st.text("0123456789.-+eE,\"' \tnaif", max_size=6)
 CORPUS = Path(__file__).with_name("corpus")
 
+LETTERS = "ab1 ./\\\n\0\"'{}[]<>é事\u202e"
+SHORT = st.text(LETTERS, max_size=4)
 VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(10**20), 10**20)
     | st.floats()
-    | st.text(max_size=8)
+    | st.text(LETTERS, max_size=8)
     | st.sampled_from(["fixed<8,4>", "ufixed<1,1,TRN,WRAP>", "dense", "score", "../x", ""]),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SHORT, inner, max_size=3),
     max_leaves=6,
 )
 
