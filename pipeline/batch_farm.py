@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 
@@ -67,6 +67,7 @@ class BatchFarm(Settings):
 class HTCondorFarm(BatchFarm):
     """HTCondor."""
 
+    submits_by: ClassVar[str] = "condor_submit"
     system: Literal["htcondor"]
 
     disk: Size
@@ -87,6 +88,7 @@ class HTCondorFarm(BatchFarm):
 class SlurmFarm(BatchFarm):
     """Slurm."""
 
+    submits_by: ClassVar[str] = "sbatch"
     system: Literal["slurm"]
 
     walltime: str = Field("02:00:00", pattern=r"^([0-9]+-)?[0-9]{1,3}:[0-9]{2}:[0-9]{2}$")

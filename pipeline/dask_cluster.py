@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
 from naetrigger.contracts.workers import Workers, check_workers, one_thread_each
-from naetrigger.pipeline.batch_farm import batch_cluster, read_farm
+from naetrigger.pipeline.batch_farm import HTCondorFarm, SlurmFarm, batch_cluster, read_farm
 from naetrigger.pipeline.cores import available_cores
 from naetrigger.pipeline.dask_crew import DaskCrew
 
@@ -56,7 +57,7 @@ def _client(stack: ExitStack, dask: str, workers: int, notify: Notify) -> Any:
         client = distributed.Client(_local(stack, workers))
     elif Path(dask).suffix in YAML:
         farm = read_farm(Path(dask))
-        cluster = batch_cluster(farm)
+        cluster = _farmed(dask, farm)
         stack.callback(cluster.close)
         cluster.scale(jobs=farm.jobs)
         notify(f"dask: {farm.jobs} jobs of {farm.cores} workers asked from {farm.system}")
@@ -92,6 +93,19 @@ def _local(stack: ExitStack, workers: int) -> Any:
         )
     stack.callback(cluster.close)
     return cluster
+
+
+def _farmed(dask: str, farm: HTCondorFarm | SlurmFarm) -> Any:
+    """The cluster of a batch system that is here; Dask itself would wait for its jobs for ever."""
+    if shutil.which(farm.submits_by) is None:
+        raise EnvironmentProblem(
+            f"--dask {dask}: {farm.submits_by} of {farm.system} is not on PATH; give the command "
+            "where jobs can be submitted"
+        )
+    try:
+        return batch_cluster(farm)
+    except (RuntimeError, ValueError) as error:
+        raise EnvironmentProblem(f"--dask {dask}: {error}") from error
 
 
 def _connected(distributed: Any, address: str) -> Any:

@@ -2,7 +2,7 @@
 
 Dask's scheduler holds the queue and gives the task of a lost worker to another one. A task whose
 workers die again and again ends the work with an error. Answers come to this process alone, which
-writes what is kept; a worker only reads.
+writes what is kept; only members of an ensemble write into their own folder (training_stage.py).
 """
 
 from __future__ import annotations
@@ -179,6 +179,8 @@ def unfit(job: Job, seen: Mapping[str, str]) -> Problem | None:
             os.environ[limit] = value  # TensorFlow reads it when it is first imported
     threads = {name for name, value in ONE_THREAD.items() if os.environ.get(name) != value}
     said = [f"{name} is {os.environ.get(name, 'not set')}, must be 1" for name in sorted(threads)]
+    if (beside := _tasks_beside()) > 1:
+        said.append(f"it does {beside} tasks at once, must be 1")
     own = job.sees()
     said += [
         f"{name}: here {_short(own.get(name))}, where the command runs {_short(value)}"
@@ -193,6 +195,16 @@ def unfit(job: Job, seen: Mapping[str, str]) -> Problem | None:
         "environment, where the same folders are seen under the same paths"
     )
     return Problem(EnvironmentProblem.__name__, text)
+
+
+def _tasks_beside() -> int:
+    """Threads of this worker, whose tasks would share seeds and graphs; 1 in any other process."""
+    from distributed import get_worker
+
+    try:
+        return int(get_worker().state.nthreads)
+    except ValueError:
+        return 1
 
 
 def _short(value: str | None) -> str:
