@@ -10,13 +10,13 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.manifest import Manifest, damage, read_manifest
 from naetrigger.contracts.regular_file import read_json
 from naetrigger.firmware_configs.shipped import parse_yaml, read_text
-from naetrigger.pipeline.run_folder import RECIPE, SCORES
+from naetrigger.pipeline.run_folder import RECIPE, TEST
 
 if TYPE_CHECKING:
     from naetrigger.validation.diff_schema import DiffReport
     from naetrigger.validation.run_difference import PairedError, RunDocuments
 
-TEST = "data/test.h5"
+SCORES = "validation/scores.h5"
 READ = {  # document: its format and the versions that are read
     "validation/report.json": ("naetrigger-report", (1,)),
     "validation/rates.json": ("naetrigger-rates", (1,)),

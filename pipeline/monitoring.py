@@ -23,6 +23,7 @@ from naetrigger.contracts.version import __version__
 from naetrigger.pipeline.engines import engine_named
 from naetrigger.pipeline.model_inputs import ModelInputs
 from naetrigger.pipeline.recipe import Recipe
+from naetrigger.pipeline.run_folder import TEST
 from naetrigger.pipeline.score_stream import ScoredChunk, in_order, score_stream
 from naetrigger.pipeline.scoring import Reading, checked_run, network_of, opened
 from naetrigger.pipeline.thresholds import working_thresholds
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from naetrigger.validation.monitor_document import Sample
     from naetrigger.validation.monitor_schema import MonitorReport
 
-REFERENCE = "data/test.h5"
 DOCUMENT, PAGE = "monitor.json", "monitor.html"
 
 
@@ -150,7 +150,7 @@ class _Watch:
         named = self._options.reference
         if named is not None:
             return self.sample(named, self._options.reading, self._options.process)
-        path = self._root / REFERENCE
+        path = self._root / TEST
         return self.sample(path, Reading(format="naetrigger"), None)
 
     def sample(self, path: Path, reading: Reading, process: str | None) -> Sample:

@@ -18,6 +18,7 @@ from naetrigger.firmware_configs.board import load_board
 from naetrigger.firmware_configs.input_spec import InputSpec
 from naetrigger.pipeline.decision import read_decision
 from naetrigger.pipeline.input_specs import spec_of
+from naetrigger.pipeline.run_folder import TEST
 
 if TYPE_CHECKING:
     from naetrigger.export.emulator_package import PackageSettings
@@ -111,7 +112,7 @@ def validation_belongs(root: Path) -> bool:
 
 def _features(root: Path, spec: InputSpec) -> Integers:
     """What the emulator is given for real events, shape (N, F): features after the spec's steps."""
-    path = root / "data" / "test.h5"
+    path = root / TEST
     if not path.exists():
         path = root / "data" / "train.h5"
     samples = [_after_steps(spec, events) for events in read_events(path)]

@@ -34,7 +34,7 @@ from naetrigger.contracts.regular_file import read_json
 
 LOCK = ".lock"
 RECIPE = "recipe.yaml"
-SCORES = "validation/scores.h5"
+TEST = "data/test.h5"
 
 
 def check_folder(root: Path) -> None:

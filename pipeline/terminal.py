@@ -140,7 +140,7 @@ def _shown(values: dict[str, float]) -> str:
     return " ".join(f"{name} {value:.4g}" for name, value in values.items())
 
 
-def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """A table whose numbers stand right."""
     result = Table(
         title=escape(title), title_justify="left", header_style="bold", box=None, padding=(0, 2)

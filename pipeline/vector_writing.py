@@ -28,6 +28,7 @@ from naetrigger.export.vector_files import hexadecimal, memory, regions
 from naetrigger.export.vector_files.event_word import TestVectors, expected, layout_of
 from naetrigger.firmware_configs.input_spec import InputSpec, columns_of
 from naetrigger.pipeline.input_specs import spec_of
+from naetrigger.pipeline.run_folder import TEST
 
 _OBJECTS = "the 57 of trigger objects"
 
@@ -62,7 +63,7 @@ class Source:
                 f"{self.root}: its input spec {self.spec.name} reads other columns than {what}; "
                 "hex, coe and mif hold the inputs of any run"
             )
-        path = self.root / "data" / "test.h5"
+        path = self.root / TEST
         path = path if path.exists() else path.with_name("train.h5")
         tables = [columns_of(events, columns) for events in read_events(path)]
         values = np.concatenate(tables)[: self.events]

@@ -19,20 +19,17 @@ from naetrigger.contracts.version import __version__
 from naetrigger.firmware_configs.machine import Machine, Seed, load_machine
 from naetrigger.firmware_configs.trigger_scales import trigger_scale
 from naetrigger.pipeline.engines import engine_named
-from naetrigger.pipeline.packaging import validation_belongs
 from naetrigger.pipeline.recipe import Recipe
-from naetrigger.pipeline.run_folder import SCORES
 from naetrigger.pipeline.score_stream import ScoredChunk, score_stream
 from naetrigger.pipeline.scoring import Reading, checked_run, network_of, opened
+from naetrigger.pipeline.signal_scores import signal_scores
 from naetrigger.pipeline.verdict_folder import verdict_folder
 from naetrigger.training.data.prepare import source_sha256
 from naetrigger.training.data.readers import EventSource
-from naetrigger.validation.efficiency import Scored
 from naetrigger.validation.plots import Style
 from naetrigger.validation.rates_document import Crossings, Question, rates_document
 from naetrigger.validation.rates_figure import rates_figure
 from naetrigger.validation.rates_page import rates_page
-from naetrigger.validation.signal_scores import signal_scores
 from naetrigger.validation.tail import Sample
 
 POOL_COLUMN = "pool_event"
@@ -102,7 +99,7 @@ def measure_rates(
         collected.add(chunk)
         done += len(chunk)
         listener.update(done)
-    signals, missing = _signals(root, options.engine)
+    signals = signal_scores(root, options.engine, recipe)
     crossings = replace(collected.crossings(), signals=signals)
     document = {
         "naetrigger": __version__,
@@ -113,7 +110,7 @@ def measure_rates(
         "file_sha256": digest,
         "process": process,
         "machine": machine.model_dump(mode="json"),
-        "notes": columns.notes + missing + _notes(collected, used, source_digest, machine, said),
+        "notes": columns.notes + _notes(collected, used, source_digest, machine, said),
         **rates_document(crossings, _question(root, recipe, machine, options)),
     }
     default = "naetrigger simulation" if said.get("generator") else "naetrigger"
@@ -142,18 +139,6 @@ def _write(folder: Path, document: Mapping[str, Any], style: Style) -> None:
         write_atomically(folder / PAGE, rates_page(document, style))
     except OSError as error:
         raise unwritable(folder, error) from error
-
-
-def _signals(root: Path, engine: str) -> tuple[dict[str, Scored], list[str]]:
-    """Signals of the run's test sample with their scores, and why there are none."""
-    path = root / SCORES
-    if not path.exists() or not validation_belongs(root):
-        return {}, [
-            "efficiencies of signals are those of the run's validation, which is missing or not of "
-            "this export: naetrigger run brings it up to date"
-        ]
-    found = signal_scores(path, engine)
-    return found, [] if found else ["the run has no signals"]
 
 
 def _background(source: EventSource, options: RatesOptions) -> str:

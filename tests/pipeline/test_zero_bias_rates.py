@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import h5py
 import numpy as np
 import pytest
 
@@ -99,42 +98,32 @@ def test_what_the_document_says_of_itself(found: dict[str, Any], run: Path, file
     ElementTree.fromstring((folder / "rates.svg").read_text())
 
 
-def test_signals_of_a_validated_run_at_every_threshold(
-    run: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Efficiencies by hand, of the extrapolated threshold too; the page shows them."""
-    weights, ids = np.array([1.0, 2.0, 3.0, 4.0]), np.arange(4, dtype=np.uint64)
-    threshold = measure_rates(run, file, tmp_path, OPTIONS)["rates"][0]["threshold_hw"]
-    scores = np.array([threshold - 1, threshold, threshold + 1, 0])
+def test_what_every_threshold_keeps_of_a_signal(run: Path, file: Path, tmp_path: Path) -> None:
+    """By hand from the network's scores, of the extrapolated threshold too; the page shows it."""
+    signal = replace(small_run.crossings(400, seed=2, process="a_4l"), role="signal")
     root = tmp_path / "run"
     shutil.copytree(run, root)
-    (root / "validation").mkdir()
-    with h5py.File(root / "validation" / "scores.h5", "w") as scores_file:
-        scores_file.attrs["processes"] = ["zero_bias", "a_4l"]
-        for name, role in (("zero_bias", "background"), ("a_4l", "signal")):
-            group = scores_file.create_group(name)
-            group.attrs["role"] = role
-            group["weights"], group["event_ids"] = weights, ids
-            group["scores/student/network"] = scores
-    monkeypatch.setattr(zero_bias_rates, "validation_belongs", lambda _: True)
+    write_events(root / "data" / "test.h5", [small_run.crossings(50, seed=3), signal])
     found = measure_rates(root, file, tmp_path, replace(OPTIONS, extrapolate=True))
-    near, far = (entry["signals"] for entry in found["rates"])
-    assert [signal["signal"] for signal in near] == ["a_4l"]
-    assert near[0]["efficiency"] == pytest.approx(5 / 10)
-    low, high = near[0]["interval_68"]
-    assert low < 0.5 < high
-    assert far[0]["efficiency"] == 0
+    network = small_run.network()
+    x = load_input_spec("l1-57-pt").mantissas(signal)
+    scores, w = network.trace(x)[network.output][:, 0], signal.weights
+    for entry in found["rates"]:
+        (kept,) = entry["signals"]
+        fires = scores >= entry["threshold_hw"]
+        assert kept["signal"] == "a_4l"
+        assert kept["efficiency"] == pytest.approx(w[fires].sum() / w.sum())
+        low, high = kept["interval_68"]
+        assert low <= kept["efficiency"] < high
+    assert found["rates"][0]["signals"][0]["efficiency"] > 0
     page = (tmp_path / "rates.html").read_text()
     assert "<h2>Signals kept</h2>" in page
-    assert "0.5000 ±" in page
-    (root / "validation" / "scores.h5").write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"scores\.h5: not readable .*make it anew"):
-        measure_rates(root, file, tmp_path, OPTIONS)
+    assert f"{found['rates'][0]['signals'][0]['efficiency']:.4f} ±" in page
 
 
-def test_a_run_that_is_not_validated_has_no_efficiencies(found: dict[str, Any]) -> None:
+def test_a_run_without_signals(found: dict[str, Any]) -> None:
     assert found["rates"][0]["signals"] == []
-    assert any("efficiencies of signals" in note for note in found["notes"])
+    assert "Signals kept" not in (Path(found["folder"]) / "rates.html").read_text()
 
 
 def test_the_page(found: dict[str, Any]) -> None:
