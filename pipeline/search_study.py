@@ -195,7 +195,8 @@ def storage_needed(url: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-        said = str(getattr(cause, "orig", None) or cause or error).strip().splitlines()[0]
+        found = getattr(cause, "orig", None) or cause or error
+        said = (str(found).strip() or type(found).__name__).splitlines()[0]
         raise EnvironmentProblem(
             f"{shown(url)}: cannot be used as the search's database ({said}); see that it can be "
             "reached, or move it away if it is damaged. Finished trials are kept: the same command "

@@ -42,7 +42,10 @@ PATIENCE = {  # else a server that is not there is waited for for minutes
 
 @dataclass(frozen=True)
 class Tracked:
-    """Where a run stands in MLflow; new : whether it was logged now."""
+    """Where a run stands in MLflow.
+
+    uri : without its password; new : whether it was logged now
+    """
 
     uri: str
     experiment: str
@@ -76,13 +79,13 @@ def track(
         digest = sha256_of(root / NAME)
         known = _known(client, where, digest)
         if known is not None and package is None:
-            return Tracked(uri, name, known, new=False)
+            return Tracked(_shown(uri), name, known, new=False)
         run_id = known or _logged(
             client, where, root, manifest, flat(recipe.model_dump(mode="json")), digest
         )
         if package is not None:
             client.log_artifacts(run_id, str(package), f"package/{package.name}")
-    return Tracked(uri, name, run_id, new=known is None)
+    return Tracked(_shown(uri), name, run_id, new=known is None)
 
 
 def _logged(
@@ -235,9 +238,9 @@ def _store_needed(uri: str, root: Path) -> Iterator[None]:
     except (EnvironmentProblem, InputError):
         raise
     except Exception as error:  # of whatever library the store is reached by
-        said = _shown(str(error).strip().splitlines()[0])[:300]
+        said = _shown(f"{type(error).__name__}: {error}".strip().splitlines()[0])[:300]
         raise EnvironmentProblem(
-            f"{_shown(uri)}: the run was not logged there ({type(error).__name__}: {said}). "
+            f"{_shown(uri)}: the run was not logged there ({said}). "
             f"{root} is whole as it is; log it later with: naetrigger track {root}"
         ) from error
 
@@ -254,4 +257,4 @@ def track_if_it_can(root: Path, to: str, warn: Callable[[str], None]) -> None:
     except (EnvironmentProblem, InputError) as error:
         warn(f"warning: {error}")
     else:
-        warn(f"mlflow: run {done.run_id} in experiment {done.experiment}, {_shown(done.uri)}")
+        warn(f"mlflow: run {done.run_id} in experiment {done.experiment}, {done.uri}")
