@@ -19,7 +19,6 @@ from pydantic import TypeAdapter
 from safetensors import SafetensorError
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.regular_file import read_json
 from naetrigger.training.checkpoint import tensor_bytes, write_atomic
 from naetrigger.training.models import folded
 from naetrigger.training.models.energy_model import EnergyModel
@@ -60,8 +59,8 @@ def read_description(folder: Path, stem: str = "teacher") -> dict[str, Any]:
     """STEM.json, its format and version checked."""
     path = folder / f"{stem}.json"
     try:
-        description = read_json(path)
-    except ValueError as error:
+        description = json.loads(_content(path))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); train again") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         got = description.get("format") if isinstance(description, dict) else None
