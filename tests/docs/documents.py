@@ -16,6 +16,7 @@ from naetrigger.firmware_configs.board import load_board
 from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
 from naetrigger.firmware_configs.machine import load_machine
 from naetrigger.firmware_configs.shipped import validate
+from naetrigger.pipeline.batch_farm import read_farm
 from naetrigger.pipeline.recipe import Recipe, load_recipe
 from tests.docs.blocks import Block
 
@@ -24,6 +25,7 @@ LOADERS: dict[str, Any] = {
     "input_spec": load_input_spec,
     "board": load_board,
     "machine": load_machine,
+    "farm": lambda path: read_farm(Path(path)),
 }
 BASE = {"name": "page", "data": {"source": "jets"}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import time
@@ -14,15 +15,23 @@ from typing import Any
 import pytest
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
+from naetrigger.contracts.events import write_events
 from naetrigger.contracts.workers import ONE_THREAD, Workers
-from naetrigger.pipeline import dask_crew
 from naetrigger.pipeline.batch_farm import batch_cluster, read_farm
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.dask_cluster import workers_at
 from naetrigger.pipeline.dask_crew import DaskCrew, do_task, unfit
-from naetrigger.training.simulate.chunks import chunk_path
+from naetrigger.pipeline.scoring import score_file
 from naetrigger.training.simulate.generate import generate
 from naetrigger.training.simulate.sample import file_content_hash
+
+_spec = importlib.util.spec_from_file_location(
+    "small_run", Path(__file__).with_name("small_run.py")
+)
+assert _spec is not None
+assert _spec.loader is not None
+small_run: Any = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(small_run)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +93,17 @@ def test_a_killed_worker_costs_its_own_chunk(crew: DaskCrew, tmp_path: Path) -> 
     assert out.read_bytes() == (tmp_path / "alone.h5").read_bytes()
 
 
+def test_scores_are_the_same_bytes(crew: DaskCrew, tmp_path: Path) -> None:
+    """A run made by hand; every worker reads it, and is refused where it sees another."""
+    root = small_run.make_run(tmp_path / "run")
+    events = tmp_path / "events.h5"
+    write_events(events, [small_run.crossings(9000, seed=5)])
+    outs = [tmp_path / "alone.h5", tmp_path / "crew.h5"]
+    for out, workers in zip(outs, (1, crew), strict=True):
+        score_file(root, events, out, workers=workers, rows=4096)
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+
+
 def test_tasks_are_asked_ahead_and_answered(crew: DaskCrew) -> None:
     with crew.pool(Standard("math", "sqrt")) as pool:
         assert list(pool.answers(patience=0)) == []
@@ -114,13 +134,10 @@ def test_slow_tasks_leave_room_for_a_word_of_progress(crew: DaskCrew) -> None:
 
 
 def test_a_task_that_kills_its_workers_is_given_up(crew: DaskCrew) -> None:
-    import dask
-
     async def impatient(dask_scheduler: Any) -> None:
         dask_scheduler.allowed_failures = 0
 
     crew._client.run_on_scheduler(impatient)
-    del dask
     with crew.pool(Standard("os", "abort")) as pool:
         pool.ask(17)
         with pytest.raises(EnvironmentProblem, match=r"1 Dask workers ended .* while it did 17"):
@@ -265,20 +282,3 @@ def test_farms_that_cannot_be(tmp_path: Path, text: str, said: str) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=said):
         read_farm(path)
-
-
-def test_a_chunk_is_written_by_the_process_that_asked(crew: DaskCrew, tmp_path: Path) -> None:
-    """Workers need no folder in common for what they make; parts lie beside the output."""
-    seen: list[bool] = []
-
-    class Looks:
-        def start(self, label: str, total: int) -> None: ...
-
-        def update(self, done: int, **values: float) -> None:
-            seen.append(chunk_path(tmp_path / "x.h5.parts", 0).exists())
-
-    out = tmp_path / "x.h5"
-    order = {"rows": 10, "seed": 3, "view": "l1-objects", "chunk_events": 10}
-    generate("zero_bias", path=out, workers=crew, progress=Looks(), **order)  # type: ignore[arg-type]
-    assert any(seen)
-    assert dask_crew.RETRIES

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.contracts.manifest import read_manifest
+from naetrigger.contracts.workers import Here, Job, Pool
 from naetrigger.pipeline import training_stage
 from naetrigger.pipeline.recipe import Recipe, load_recipe
 from naetrigger.pipeline.run import run
@@ -130,6 +133,33 @@ def test_killed_anywhere_it_ends_with_the_same_bytes(
     assert training_files(root) == training_files(ensemble[0])
     trained = [heard for heard in again.labels if heard.startswith("training teacher")]
     assert trained[0].endswith(label.partition(", ")[2])  # finished members are left as they are
+
+
+class Crew:
+    """Stands for a cluster: its workers know what a task is given, and nothing else."""
+
+    def __init__(self) -> None:
+        self.saw: dict[str, str] = {}
+
+    @contextmanager
+    def pool(self, job: Job) -> Iterator[Pool]:
+        self.saw = dict(job.sees())
+        yield Here(job)
+
+
+def test_a_crew_trains_the_same_bytes(
+    finished_run: Path, ensemble: tuple[Path, dict[str, str]], recipe: Recipe, tmp_path: Path
+) -> None:
+    root = tmp_path / "run"
+    root.mkdir()
+    for name in ("data", "manifest.json", ".lock"):
+        source = finished_run / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, root / name)
+    crew = Crew()
+    run(recipe, root, until="training", workers=crew)
+    assert training_files(root) == training_files(ensemble[0])
+    assert crew.saw[str(root / "manifest.json")], "a worker must see this run folder"
+    assert "torch" in crew.saw
 
 
 def test_a_member_that_diverges_is_named(
