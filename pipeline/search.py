@@ -104,17 +104,18 @@ def search(
     url = storage_url(storage or recipe.search.storage, folder)
     run(recipe, root, until="training", progress=progress, notify=notify)
     board = load_board(recipe.firmware.board)
+    job = TrialJob(recipe, root.absolute(), board)
     with locked(root):
         folder.mkdir(exist_ok=True)
         study = open_study(optuna, url, _study_name(recipe, root, board))
         trials = recipe.search.trials
         if len(study.finished(trials)) < trials:
-            _make_trials(study, recipe, root, workers, progress or Silent())
+            _make_trials(study, job, workers, progress or Silent())
         rows = [_row(recipe, trial) for trial in study.finished(trials)]
         made = [row for row in rows if "problem" not in row.figures]
         students = folder / study.name
         best = front([row for row in made if not row.figures.get("pruned")])
-        _remake(_firsts(best, made), recipe, root, students, workers)
+        _remake(_firsts(best, made), job, students, workers)
     return SearchResult(root, students, board, tuple(made), tuple(best), len(rows) - len(made))
 
 
@@ -142,14 +143,13 @@ def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one != other and all(a <= b for a, b in zip(one, other, strict=True))
 
 
-def _make_trials(
-    study: Study, recipe: Recipe, root: Path, workers: Workers, progress: Progress
-) -> None:
+def _make_trials(study: Study, job: TrialJob, workers: Workers, progress: Progress) -> None:
     """Round after round, until there are as many trials as the recipe asks for."""
+    recipe, root = job.recipe, job.root
     choices = space(recipe, _layer_names(recipe, root))
     own, size = own_choice(recipe, choices), recipe.search.at_once
     progress.start("search", recipe.search.trials)
-    with working(TrialJob(recipe, root.absolute()), workers) as pool:
+    with working(job, workers) as pool:
         for first in range(0, recipe.search.trials, size):
             before = study.finished(first)
             if len(before) < first:
@@ -229,7 +229,7 @@ def _write_student(folder: Path, student: dict[str, bytes] | None) -> None:
         (Path(made) / folder.name).replace(folder)
 
 
-def _remake(rows: list[Row], recipe: Recipe, root: Path, students: Path, workers: Workers) -> None:
+def _remake(rows: list[Row], job: TrialJob, students: Path, workers: Workers) -> None:
     """Students of the front that another machine's folder holds, made here again.
 
     Raises EnvironmentProblem where one comes out otherwise than its figures say.
@@ -237,7 +237,7 @@ def _remake(rows: list[Row], recipe: Recipe, root: Path, students: Path, workers
     missing = [row for row in rows if not (students / f"trial_{row.trial}" / "network").is_dir()]
     if not missing:
         return
-    with working(TrialJob(recipe, root.absolute()), workers) as pool:
+    with working(job, workers) as pool:
         waiting = list(missing)
         while waiting or pool.busy:
             while waiting and pool.idle:

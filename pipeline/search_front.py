@@ -10,6 +10,7 @@ from typing import Any
 from naetrigger.contracts.manifest import write_atomically
 from naetrigger.contracts.network_file import load_network
 from naetrigger.contracts.progress import Silent
+from naetrigger.contracts.whole_file import whole_file
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.search import Row, SearchResult
@@ -170,6 +171,5 @@ def _draw(result: SearchResult, path: Path) -> None:
             yscale="log",
         )
         figure.colorbar(points, ax=axes, label=f"cycles of {result.board.clock_ns} ns")
-        partial = path.with_name(path.name + ".partial")
-        figure.savefig(partial, format="svg", metadata={"Date": None})
-        partial.replace(path)
+        with whole_file(path) as partial:
+            figure.savefig(partial, format="svg", metadata={"Date": None})

@@ -17,7 +17,7 @@ from naetrigger.contracts.manifest import NAME, sha256_of
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.progress import Silent
 from naetrigger.export.student_settings import StudentSettings
-from naetrigger.firmware_configs.board import Board, load_board
+from naetrigger.firmware_configs.board import Board
 from naetrigger.firmware_configs.shipped import problem_lines
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.search_measure import fidelity
@@ -125,6 +125,7 @@ class TrialJob:
 
     recipe: Recipe
     root: Path
+    board: Board  # not by its name, which may be a path that a worker sees another file at
 
     @property
     def what(self) -> str:
@@ -135,10 +136,10 @@ class TrialJob:
         from naetrigger.pipeline.student_stage import task_of
 
         task = task_of(Work(self.recipe, self.root, self.root / SEARCH, Silent()))
-        board, kept = load_board(self.recipe.firmware.board), dict[str, Any]()
+        kept: dict[str, Any] = {}
 
         def trial(choice: Mapping[str, Choice], checks: Sequence[Check]) -> dict[str, Any]:
-            figures, report = evaluate(self.recipe, task, board, choice, kept, checks)
+            figures, report = evaluate(self.recipe, task, self.board, choice, kept, checks)
             return figures | ({} if report is None else {STUDENT: packed_student(report)})
 
         return trial
