@@ -26,6 +26,8 @@ POLL_SECONDS = 0.2
 
 def main() -> int:
     options = _options()
+    # A job in the background has Ctrl-C ignored, and so would the searches.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     undisturbed, stopped = (_copied(options.run, options.folder / n) for n in ("whole", "stopped"))
     rows = [["undisturbed", "1", "", *_searched(options, undisturbed, 1, 0, None)]]
     third = options.trials // 3
