@@ -22,7 +22,7 @@ from naetrigger.pipeline import run_folder, search_front, search_study
 from naetrigger.pipeline import search as search_module
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.recipe import Recipe
-from naetrigger.pipeline.search import Row, front, require_searchable, search
+from naetrigger.pipeline.search import Row, SearchResult, front, require_searchable, search
 from naetrigger.pipeline.search_front import _in_a_shell
 from naetrigger.pipeline.search_measure import fidelity, ranks
 from naetrigger.pipeline.search_trial import (
@@ -38,7 +38,12 @@ from naetrigger.pipeline.search_trial import (
 RECIPE = Recipe.model_validate(
     {
         "name": "toy",
-        "search": {"trials": 7, "epochs": 3, "rounding": ["half_even", "half_up"]},
+        "search": {
+            "trials": 6,
+            "at_once": 3,
+            "epochs": 3,
+            "rounding": ["half_even", "half_up"],
+        },
         "student": {"weight_bits": 7, "pruning": {"sparsity": 0.25}},
     }
 )
@@ -103,14 +108,24 @@ def toy(choice: Mapping[str, Any], checks: Any) -> dict[str, Any]:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run with a teacher, and trials that take no time."""
-    folder = tmp_path / "run"
+    return toy_run(tmp_path / "run", monkeypatch)
+
+
+def toy_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     write_manifest(folder, Manifest({"training": StageRecord("key", (), 0, {}, ())}))
-    monkeypatch.setattr(search_study, "STARTUP", 4)
+    monkeypatch.setattr(search_study, "STARTUP", 3)
     monkeypatch.setattr(search_module, "run", lambda *_, **__: None)
     monkeypatch.setattr(search_module, "working", Toy(toy))
     monkeypatch.setattr(search_module, "_remake", lambda *_: None)
     return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
+    """An undisturbed search."""
+    with pytest.MonkeyPatch.context() as patch:
+        return search(RECIPE, toy_run(tmp_path_factory.mktemp("whole") / "run", patch))
 
 
 def another(root: Path, name: str) -> Path:
@@ -123,17 +138,16 @@ def another(root: Path, name: str) -> Path:
 
 @pytest.mark.parametrize("count", [3])
 def test_a_killed_search_ends_with_the_same_front(
-    root: Path, monkeypatch: pytest.MonkeyPatch, count: int
+    root: Path, whole: SearchResult, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """Also where more workers answer in another order."""
-    recipe = with_search(at_once=3)
-    whole = search(recipe, root)
+    recipe = RECIPE
     calls = 0
 
     def killed(choice: Mapping[str, Any], checks: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls in (1, 4, 6):  # before the first ends, among the random, behind them
+        if calls in (1, 4, 5):  # before the first ends, among the random, behind them
             raise KeyboardInterrupt
         return costs(choice)
 
@@ -150,7 +164,7 @@ def test_a_killed_search_ends_with_the_same_front(
     assert resumed.rows == whole.rows
     assert resumed.front == whole.front
     assert whole.rows[0].choice["weight_bits"] == 7, "the recipe's own student is the first"
-    assert len(whole.rows) + whole.failed == 7
+    assert len(whole.rows) + whole.failed == 6
 
 
 def with_search(**settings: Any) -> Recipe:
@@ -160,11 +174,10 @@ def with_search(**settings: Any) -> Recipe:
 
 @pytest.mark.parametrize("killed_at", [2])
 def test_killed_while_it_asks_it_asks_the_same(
-    root: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
+    root: Path, whole: SearchResult, monkeypatch: pytest.MonkeyPatch, killed_at: int
 ) -> None:
     """A half trial in the storage, and a round of which a part was asked for."""
-    recipe = with_search(at_once=3)
-    whole = search(recipe, root)
+    recipe = RECIPE
     again = another(root, "again")
     import optuna
 
@@ -183,23 +196,20 @@ def test_killed_while_it_asks_it_asks_the_same(
     assert search(recipe, again).rows == whole.rows
 
 
-def test_more_trials_go_on_from_those_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the same trials as a search that had been asked for so many at once."""
-    first = search(RECIPE, root)
-    monkeypatch.setattr(search_module, "working", Toy(lambda *_: pytest.fail("none is missing")))
-    assert search(RECIPE, root).rows == first.rows
-    monkeypatch.setattr(search_module, "working", Toy(toy))
-    result = search(with_search(trials=9), root)
-    assert result.rows[: len(first.rows)] == first.rows
-    assert len(result.rows) + result.failed == 9
-    assert search(with_search(trials=9), another(root, "whole")).rows == result.rows
-
-
-def test_another_machine_goes_on_in_the_same_storage(
-    root: Path, monkeypatch: pytest.MonkeyPatch
+def test_more_trials_go_on_from_those_there(
+    root: Path, whole: SearchResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With the same trials as a search that had been asked for so many at once."""
+    first = search(with_search(trials=4), root)
+    assert first.rows == tuple(row for row in whole.rows if row.trial < 4)
+    monkeypatch.setattr(search_module, "working", Toy(lambda *_: pytest.fail("none is missing")))
+    assert search(with_search(trials=4), root).rows == first.rows
+    monkeypatch.setattr(search_module, "working", Toy(toy))
+    assert search(RECIPE, root).rows == whole.rows
+
+
+def test_another_machine_goes_on_in_the_same_storage(root: Path, whole: SearchResult) -> None:
     url = f"sqlite:///{root.parent / 'shared.sqlite3'}"
-    whole = search(RECIPE, root)
     search(with_search(trials=4), another(root, "one"), storage=url)
     elsewhere = search(with_search(storage=url), another(root, "two"))
     assert elsewhere.rows == whole.rows
@@ -207,7 +217,7 @@ def test_another_machine_goes_on_in_the_same_storage(
 
 
 def test_two_processes_at_one_search_do_not_mix(
-    root: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, whole: SearchResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that asked later ends, and what it asked for does not count."""
     real, other = search_study.Study._refuse_company, []
@@ -223,9 +233,7 @@ def test_two_processes_at_one_search_do_not_mix(
         real(self, asked)
 
     monkeypatch.setattr(search_study.Study, "_refuse_company", together)
-    found = search(RECIPE, root)
-    monkeypatch.setattr(search_study.Study, "_refuse_company", real)
-    assert found.rows == search(RECIPE, another(root, "alone")).rows
+    assert search(RECIPE, root).rows == whole.rows
 
 
 @pytest.mark.parametrize(
@@ -282,7 +290,7 @@ def test_what_was_given_up_is_not_on_the_front_and_is_counted(
         return figures | {"check": seen}
 
     monkeypatch.setattr(search_module, "working", Toy(pruned))
-    result = search(with_search(trials=12, at_once=4), root)
+    result = search(with_search(trials=8, at_once=4), root)
     given_up = {row.trial for row in result.rows if row.figures.get("pruned")}
     assert result.pruned == len(given_up) > 0
     assert not given_up & {row.trial for row in result.front}
