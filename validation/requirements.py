@@ -1,8 +1,7 @@
 """Checks of a recipe's own: one figure of the report each, held within a limit.
 
 Of a figure with several values (firmware by several tools, a model by its engines) the worst
-counts. A figure that the
-report does not have is a failed check, which says what there is.
+counts. A figure that the report does not have is a failed check, which says what there is.
 """
 
 from __future__ import annotations

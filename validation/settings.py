@@ -59,6 +59,8 @@ class Requirement(Settings):
         if (self.at is None) == (self.figure in AT_POINTS):
             needs = "needs" if self.at is None else "has no"
             raise ValueError(f"{self.figure} {needs} `at`, a background efficiency")
+        if not self.of_a_model and self.model == "teacher":
+            raise ValueError(f"{self.figure} has no `model`: firmware is the student's")
         return self
 
     @property
@@ -72,11 +74,17 @@ class Requirement(Settings):
         return "<=" if self.at_least is None else ">="
 
     @property
+    def of_a_model(self) -> bool:
+        """Whether it is of teacher or student, not of firmware."""
+        return self.figure in (*OF_SIGNALS, "divergence", "correlation")
+
+    @property
     def words(self) -> str:
-        """As the report names it."""
+        """As the report names it; its limit may change, and it is the same check."""
         point = "" if self.at is None else f" at background {self.at:g}"
-        judged = self.figure in (*OF_SIGNALS, "divergence", "correlation")
-        return f"{self.figure} of {self.of}{point}" + (f" ({self.model})" if judged else "")
+        judged = f" ({self.model})" if self.of_a_model else ""
+        end = "at most" if self.at_least is None else "at least"
+        return f"{self.figure} of {self.of}{point}{judged}, {end}"
 
     def holds(self, value: float) -> bool:
         """Whether a value is within the limit."""
@@ -122,8 +130,11 @@ class ValidationSettings(Settings):
         return tuple(sorted(values, reverse=True))
 
     @model_validator(mode="after")
-    def _requirements_have_working_points(self) -> ValidationSettings:
+    def _requirements_are_apart_and_have_working_points(self) -> ValidationSettings:
+        names = [wanted.words for wanted in self.require]
         for number, wanted in enumerate(self.require):
+            if wanted.words in names[:number]:
+                raise ValueError(f"require.{number}: {wanted.words} stands twice")
             if wanted.at is not None and wanted.at not in self.background_efficiencies:
                 raise ValueError(
                     f"require.{number}.at: {wanted.at:g} is none of background_efficiencies "

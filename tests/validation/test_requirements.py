@@ -29,7 +29,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 def test_a_failed_requirement_fails_the_run(report: Report) -> None:
     (check,) = [c for c in report.checks if c.name.startswith("required: ")]
-    assert check.name == f"required: auc of {SIGNALS[0]} (student)"
+    assert check.name == f"required: auc of {SIGNALS[0]} (student), at least"
     assert not check.passed
     assert not report.passed
     by_engine = {(a.signal, a.engine): a.value for a in report.auc if a.model == "student"}
@@ -62,6 +62,16 @@ def test_every_kind_of_figure_is_found_and_judged(
     assert [c.passed for c in requirement_checks(report, [exact, missed])] == [True, False]
 
 
+def test_two_ends_of_a_figure_are_two_checks(report: Report) -> None:
+    """Checks are told apart by their names, as between two runs."""
+    ends = [Requirement(figure="lut", of="rtl", **{end: 1}) for end in ("at_least", "at_most")]
+    checks = {c.name: c.passed for c in requirement_checks(report, ends)}
+    assert checks == {
+        "required: lut of rtl, at least": True,
+        "required: lut of rtl, at most": False,
+    }
+
+
 def test_the_worst_of_several_tools_counts(report: Report) -> None:
     known = sorted(e.lut for e in report.firmware if e.target == "rtl" and e.lut is not None)
     assert known[0] < known[-1]
@@ -84,6 +94,8 @@ def test_what_the_report_does_not_have_has_failed_and_what_it_has_is_said(report
         ("{figure: auc, of: top, at: 0.01, at_least: 0.1}", "auc has no `at`"),
         ("{figure: efficiency, of: top, at_least: 0.1}", "efficiency needs `at`"),
         ("{figure: efficiency, of: top, at: 0.02, at_least: 0.1}", "none of background_effic"),
+        ("{figure: lut, of: rtl, at_most: 1}, {figure: lut, of: rtl, at_most: 2}", "stands twice"),
+        ("{figure: lut, of: rtl, at_most: 1, model: teacher}", "lut has no `model`"),
         ("{figure: taste, of: top, at_least: 0.1}", "figure"),
         ("{figure: auc, of: higgs, at_least: 0.1}", "none of data.signals"),
     ],
