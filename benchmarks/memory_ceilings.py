@@ -24,15 +24,15 @@ import h5py
 from markdown_table import table
 
 CEILINGS_MB = {
-    "data info": 1000,
-    "data convert": 1000,
-    "score": 1000,
-    "rates": 2000,
-    "monitor": 1500,
-    "compare": 2500,
+    "data info": 400,
+    "data convert": 400,
+    "score": 400,
+    "rates": 600,
+    "monitor": 600,
+    "compare": 800,
 }
 BYTES_AN_EVENT = {"rates": 100}  # of what a command must keep of every event
-PER_WORKER_MB = 400
+PER_WORKER_MB = 300
 
 
 @dataclass(frozen=True)

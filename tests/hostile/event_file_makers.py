@@ -39,13 +39,18 @@ def hdf5(edit: Edit, name: str = "x.h5") -> Make:
 
 def own(name: str, edit: Edit, said: str, status: int = 2) -> Case:
     """naetrigger's own layout, good but for an edit."""
+    return info(name, own_file(edit), said, status, "x.h5")
+
+
+def own_file(edit: Edit) -> Make:
+    """x.h5, good events of naetrigger's own layout but for an edit."""
 
     def made(folder: Path) -> None:
         write_events(folder / "x.h5", [crossings(50)])
         with h5py.File(folder / "x.h5", "a") as file:
             edit(file)
 
-    return info(name, made, said, status, "x.h5")
+    return made
 
 
 def dataset(path: str, data: Any) -> Edit:

@@ -6,10 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.hostile.case import Case, nothing, text
-from tests.hostile.event_file_makers import (
-    changed_events,
-    constant,
-)
+from tests.hostile.event_file_makers import PROCESS, changed_events, constant, dataset, own_file
 from tests.hostile.recipe_cases import fifo, folder_named, link
 from tests.pipeline.small_run import crossings
 
@@ -56,7 +53,7 @@ CASES = [
     # what a run is given
     Case("score: other columns", nothing, "score done good.csv", 2, "met_pt"),
     Case("score: no events", text("x.csv", "a,b\n"), "score done x.csv", 2, "holds no events"),
-    Case("score: NaN", changed_events("x.h5", values=np.full((40, 57), np.nan, np.float32)),
+    Case("score: NaN", own_file(dataset(f"{PROCESS}/values", np.full((50, 57), np.nan, np.float32))),
          "score done x.h5 --workers 1", 2, "NaN or infinite"),
     Case("score: another unit", changed_events("x.h5", units=("TeV",) * 57), "score done x.h5", 2,
          "TeV"),
