@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.manifest import Manifest, damage, read_manifest
+from naetrigger.contracts.manifest import NAME, Manifest, damage, read_manifest, sha256_of
 from naetrigger.contracts.regular_file import read_json
 from naetrigger.firmware_configs.shipped import parse_yaml, read_text
+from naetrigger.pipeline.packaging import validation_belongs
 from naetrigger.pipeline.run_folder import RECIPE, TEST
 
 if TYPE_CHECKING:
@@ -34,10 +36,25 @@ def diff_runs(a: Path, b: Path) -> DiffReport:
 
     runs, notes = [], []
     for root in (a, b):
-        documents, said = _documents(root)
+        with _understood(root):
+            documents, said = _documents(root)
         runs.append(documents)
         notes += [f"{root}: {line}" for line in said]
-    return run_difference(runs[0], runs[1], _paired(a, b, runs), tuple(notes))
+    with _understood(a, b):
+        return run_difference(runs[0], runs[1], _paired(a, b, runs), tuple(notes))
+
+
+@contextmanager
+def _understood(*roots: Path) -> Iterator[None]:
+    """Documents that say what they are, and are not, are bad input."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        which = " or ".join(map(str, roots))
+        raise InputError(
+            f"{which}: {', '.join(READ)}: one is not what this program writes ({error!r}); make it "
+            "anew"
+        ) from error
 
 
 def _documents(root: Path) -> tuple[RunDocuments, list[str]]:
@@ -46,6 +63,7 @@ def _documents(root: Path) -> tuple[RunDocuments, list[str]]:
     manifest = read_manifest(root)
     report, rates, decision = (_document(root, path) for path in READ)
     notes = [] if report else ["not validated, so checks, AUCs and resources are not compared"]
+    notes += _of_another(root, report, rates)
     notes += [
         f"{line}; the difference is that of the files as they are"
         for name in ("export", "validation")
@@ -71,6 +89,23 @@ def _documents(root: Path) -> tuple[RunDocuments, list[str]]:
         ),
         notes,
     )
+
+
+def _of_another(root: Path, report: Mapping[str, Any], rates: Mapping[str, Any]) -> list[str]:
+    """Documents that lie in the run, and are not of the run as it is."""
+    notes = []
+    try:
+        belongs = not report or validation_belongs(root)
+    except InputError:
+        belongs = True  # the recipe of another program: nobody knows
+    if not belongs:
+        notes.append(
+            "its verdict is that of other settings, of an older program or of another export; "
+            "naetrigger run brings it up to date"
+        )
+    if rates.get("run_manifest_sha256", found := sha256_of(root / NAME)) != found:
+        notes.append("its rates.json is that of another export; naetrigger rates makes it anew")
+    return notes
 
 
 def _recipe(root: Path) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+from naetrigger import firmware_configs
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.manifest import Manifest, StageRecord, record_files, write_manifest
 from naetrigger.pipeline.cli import run_command_line
@@ -18,6 +20,7 @@ from naetrigger.pipeline.diffing import diff_runs
 from naetrigger.validation.efficiency import auc_replicas, resample_counts, scored, spread
 from naetrigger.validation.paired_auc import paired_auc_error
 
+RECIPE = "recipes/jets-quickstart.yaml"
 REPORT: dict[str, Any] = {
     "format": "naetrigger-report",
     "version": 1,
@@ -260,6 +263,34 @@ def test_edited_files_are_said(tmp_path: Path) -> None:
     assert "report.json: truncated" in diff_runs(a, tmp_path / "b").notes[0]
 
 
+def test_a_verdict_of_another_export_is_said(tmp_path: Path) -> None:
+    """Else a run that was exported anew passes by the checks of the old one."""
+    a, b = write_run(tmp_path / "a", REPORT), write_run(tmp_path / "b", REPORT)
+    rates = {"format": "naetrigger-rates", "version": 1, "run_manifest_sha256": "0"}
+    (b / "validation" / "rates.json").write_text(json.dumps(rates))
+    (b / "recipe.yaml").write_text((files(firmware_configs) / RECIPE).read_text())
+    said = diff_runs(a, b).notes
+    assert [note.partition(": ")[0] for note in said] == [str(b)] * 2
+    assert "of another export; naetrigger run" in said[0]
+    assert "rates.json is that of another export" in said[1]
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"checks": [1]},
+        {"metadata": [1]},
+        {"auc": [{"signal": "s", "model": "student", "engine": "network", "value": "high"}]},
+        {"working_points": [{"model": "student"}]},
+        {"board": 3},
+    ],
+)
+def test_reports_that_are_none_are_refused(tmp_path: Path, report: dict[str, Any]) -> None:
+    a, b = write_run(tmp_path / "a", REPORT), write_run(tmp_path / "b", changed(**report))
+    with pytest.raises(InputError, match=r"/b: .*report\.json.* not what this program writes"):
+        diff_runs(a, b)
+
+
 def test_reports_with_fewer_and_more_keys_are_read(tmp_path: Path) -> None:
     older = {key: value for key, value in REPORT.items() if key not in ("firmware", "auc")}
     a = write_run(tmp_path / "a", older)
@@ -273,8 +304,8 @@ def test_reports_with_fewer_and_more_keys_are_read(tmp_path: Path) -> None:
         ("validation/report.json", '{"format": "naetrigger-report", "version": 9}', "version 9"),
         ("validation/report.json", '{"format": "other"}', "expected naetrigger-report"),
         ("validation/report.json", "{", "make it anew"),
-        ("recipe.yaml", "- a", "expected sections"),
-        ("recipe.yaml", "a: [", "not a readable recipe"),
+        ("recipe.yaml", "- a", "expected a mapping"),
+        ("recipe.yaml", "a: [", r"recipe\.yaml: not valid YAML"),
         ("manifest.json", '{"format": "naetrigger-run", "version": 7}', "version 7"),
     ],
 )
