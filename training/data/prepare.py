@@ -112,9 +112,21 @@ def _split(settings: DataSettings, background: Events) -> dict[str, Events]:
         if len(part) < MIN_EVENTS:
             raise InputError(
                 f"data: only {len(part)} of {len(background)} background events fall into "
-                f"'{name}'; at least {MIN_EVENTS} are needed: give more events or change data.split"
+                f"'{name}'; at least {MIN_EVENTS} are needed: {_split_advice(parts)}"
             )
     return parts
+
+
+def _split_advice(parts: dict[str, Events]) -> str:
+    """Event ids decide; those of a file of another run's data all fall into one part."""
+    total = sum(len(part) for part in parts.values())
+    whole = [name for name, part in parts.items() if len(part) == total]
+    if whole and total >= MIN_EVENTS:
+        return (
+            f"by their event ids all belong to '{whole[0]}', as those of another run's "
+            f"data/{whole[0]}.h5 do; give the file that run was made from, or leave out the ids"
+        )
+    return "give more events or change data.split"
 
 
 def with_columns(events: Events, columns: tuple[str, ...]) -> Events:

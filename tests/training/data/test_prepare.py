@@ -327,3 +327,11 @@ def test_a_constant_column_is_kept_on_demand(tmp_path: Path) -> None:
         prepared(tmp_path, source=source)
     prepare(DataSettings(source=source, constant="keep"), tmp_path / "data")
     assert len(load_input_spec(str(tmp_path / "data" / "input_spec.yaml")).columns) == 16
+
+
+def test_background_of_another_runs_sample_is_explained(tmp_path: Path, source: Path) -> None:
+    """Its event ids bring all of it into one part again."""
+    first = prepared(tmp_path, source=str(source))
+    (tmp_path / "again").mkdir()
+    with pytest.raises(InputError, match="by their event ids all belong to 'test', as those of"):
+        prepared(tmp_path / "again", source=str(first / "test.h5"))
