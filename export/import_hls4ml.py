@@ -69,7 +69,7 @@ def read_hls4ml(folder: Path, score: str | None = None, *, wraps: bool = False) 
     try:
         return ProjectReader(folder, wraps).read(score)
     except (ValueError, OverflowError, KeyError, IndexError) as error:
-        raise InputError(f"{folder}: is damaged, or no hls4ml project ({error})") from error
+        raise InputError(f"{folder}: is damaged, or no hls4ml project ({error!r})") from error
 
 
 class ProjectReader:

@@ -16,7 +16,6 @@ from tests.hostile import (
 )
 from tests.hostile.case import DEFECT, Case, listing
 
-TABLES = (recipe_cases, event_file_cases, run_folder_cases, import_cases)
 TABLES = (recipe_cases, event_file_cases, streaming_cases, run_folder_cases, import_cases)
 CASES: list[Case] = [case for table in TABLES for case in table.CASES]
 
