@@ -22,8 +22,6 @@ from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.dask_cluster import workers_at
 from naetrigger.pipeline.dask_crew import DaskCrew, do_task, unfit
 from naetrigger.pipeline.scoring import score_file
-from naetrigger.training.simulate.generate import generate
-from naetrigger.training.simulate.sample import file_content_hash
 
 _spec = importlib.util.spec_from_file_location(
     "small_run", Path(__file__).with_name("small_run.py")
@@ -72,9 +70,13 @@ class Sees(dict[str, str]):
 
 
 def test_a_killed_worker_costs_its_own_chunk(crew: DaskCrew, tmp_path: Path) -> None:
-    """Crossings of zero bias: alone, and on two workers of which one is killed half-way."""
-    order = {"rows": 60, "seed": 3, "view": "l1-objects", "chunk_events": 10}
-    generate("zero_bias", path=tmp_path / "alone.h5", **order)  # type: ignore[arg-type]
+    """Scores by one process, and by two workers of which one is killed half-way.
+
+    benchmarks/cluster_equality.py does the same with events that are simulated, too.
+    """
+    root = small_run.make_run(tmp_path / "run")
+    events = tmp_path / "events.h5"
+    write_events(events, [small_run.crossings(30_000, seed=5)])
     pids = crew._client.run(os.getpid)
     killed: list[int] = []
 
@@ -82,26 +84,15 @@ def test_a_killed_worker_costs_its_own_chunk(crew: DaskCrew, tmp_path: Path) -> 
         def start(self, label: str, total: int) -> None: ...
 
         def update(self, done: int, **values: float) -> None:
-            if done >= 30 and not killed:
+            if done >= 8192 and not killed:
                 killed.append(sorted(pids.values())[0])
                 os.kill(killed[0], signal.SIGKILL)
 
+    score_file(root, events, tmp_path / "alone.h5", rows=4096)
     out = tmp_path / "crew.h5"
-    generate("zero_bias", path=out, workers=crew, progress=KillsHalfWay(), **order)  # type: ignore[arg-type]
+    score_file(root, events, out, workers=crew, rows=4096, progress=KillsHalfWay())
     assert killed
-    assert file_content_hash(out) == file_content_hash(tmp_path / "alone.h5")
     assert out.read_bytes() == (tmp_path / "alone.h5").read_bytes()
-
-
-def test_scores_are_the_same_bytes(crew: DaskCrew, tmp_path: Path) -> None:
-    """A run made by hand; every worker reads it, and is refused where it sees another."""
-    root = small_run.make_run(tmp_path / "run")
-    events = tmp_path / "events.h5"
-    write_events(events, [small_run.crossings(9000, seed=5)])
-    outs = [tmp_path / "alone.h5", tmp_path / "crew.h5"]
-    for out, workers in zip(outs, (1, crew), strict=True):
-        score_file(root, events, out, workers=workers, rows=4096)
-    assert outs[0].read_bytes() == outs[1].read_bytes()
 
 
 def test_tasks_are_asked_ahead_and_answered(crew: DaskCrew) -> None:

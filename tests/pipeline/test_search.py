@@ -26,6 +26,7 @@ from naetrigger.pipeline.search import Row, SearchResult, front, require_searcha
 from naetrigger.pipeline.search_front import _in_a_shell
 from naetrigger.pipeline.search_measure import fidelity, ranks
 from naetrigger.pipeline.search_trial import (
+    TrialJob,
     beaten_by,
     beyond,
     changed,
@@ -49,6 +50,7 @@ RECIPE = Recipe.model_validate(
 )
 
 
+REMAKE = search_module._remake
 BOARD = load_board("virtex7-690t")  # no DSP, 50 ns of 4.1667
 
 
@@ -214,6 +216,27 @@ def test_another_machine_goes_on_in_the_same_storage(root: Path, whole: SearchRe
     elsewhere = search(with_search(storage=url), another(root, "two"))
     assert elsewhere.rows == whole.rows
     assert not (root.parent / "two" / "search" / "study.sqlite3").exists()
+
+
+def test_students_of_another_machine_are_made_again(
+    root: Path, whole: SearchResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And must come out as they did there."""
+    job, students = TrialJob(RECIPE, root, BOARD), root / "students"
+    files = {"student.json": b"{}", "network/network.json": b"{}"}
+    there = students / f"trial_{whole.front[0].trial}" / "network"
+    there.mkdir(parents=True)
+    made = Toy(lambda choice, checks: {**costs(choice), "student": files})
+    monkeypatch.setattr(search_module, "working", made)
+    REMAKE(list(whole.front), job, students, 1)
+    assert not list(there.iterdir()), "it was there"
+    for row in whole.front[1:]:
+        folder = students / f"trial_{row.trial}"
+        assert (folder / "network" / "network.json").read_bytes() == b"{}"
+    other = Toy(lambda choice, checks: {**costs(choice), "lut": 1})
+    monkeypatch.setattr(search_module, "working", other)
+    with pytest.raises(EnvironmentProblem, match=r"comes out otherwise .*\(lut 1, was"):
+        REMAKE(list(whole.front), job, root / "elsewhere", 1)
 
 
 def test_two_processes_at_one_search_do_not_mix(
