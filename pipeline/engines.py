@@ -232,8 +232,11 @@ class _TorchModel:
     def scores(self, inputs: npt.NDArray[np.float64]) -> Scores:
         import torch
 
+        from naetrigger.training.threads import torch_threads
+
         x = torch.from_numpy(inputs.astype(np.float32))
-        return np.asarray(self.model.scores(x).numpy(), dtype=np.float64)
+        with torch_threads(1):  # the same scores on every machine of a kind
+            return np.asarray(self.model.scores(x).numpy(), dtype=np.float64)
 
 
 def torch_model(root: Path, folder: Path, stem: str = "teacher") -> Engine:

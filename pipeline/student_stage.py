@@ -25,12 +25,18 @@ def run_student(work: Work) -> None:
 
 
 def task_of(work: Work) -> StudentTask:
-    """What the student of a run learns from; tensorflow is loaded too, quietly."""
+    """What the student of a run learns from; tensorflow is loaded too, quietly.
+
+    One thread: training with quantizers turns the rounding of the teacher's answers into another
+    student.
+    """
     from naetrigger.export.qkeras_student import libraries
     from naetrigger.training.teacher import load_teacher
+    from naetrigger.training.threads import torch_threads
 
     model = load_teacher(work.root / "training")
-    task = (_own_view_task if has_two_specs(work.root) else _task)(work, model)
+    with torch_threads(1):
+        task = (_own_view_task if has_two_specs(work.root) else _task)(work, model)
     with _hushed():
         libraries()
     return task

@@ -4,14 +4,13 @@ ends with the same bytes however often it was killed on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from naetrigger.contracts.errors import InputError, NaetriggerError
 from naetrigger.contracts.progress import Progress, Silent
@@ -23,6 +22,7 @@ from naetrigger.training.processes import Processes, part, together
 from naetrigger.training.run import Fitted
 from naetrigger.training.settings import AeObjective, ObjectiveSettings, TrainingSettings
 from naetrigger.training.teacher import save_teacher
+from naetrigger.training.threads import torch_threads
 from naetrigger.training.trajectories import TRAJECTORIES, write_trajectories
 
 TEACHER = "teacher"
@@ -123,7 +123,7 @@ def _fit_all(
     processes: Processes,
 ) -> dict[str, Fitted]:
     """The teacher, and the baseline if there is one."""
-    with _threads(settings.threads):
+    with torch_threads(settings.threads):
         return {
             stem: fit(
                 stem,
@@ -234,13 +234,3 @@ def _columns(columns: Sequence[str] | None, inputs: npt.NDArray[np.float32]) -> 
             f"training: {len(columns)} column names for {inputs.shape[-1]} input columns"
         )
     return tuple(columns)
-
-
-@contextmanager
-def _threads(n: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
