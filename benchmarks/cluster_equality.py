@@ -91,7 +91,7 @@ def _done(
     if out.exists() and record.exists():
         return Done(**json.loads(record.read_text(encoding="utf-8")))
     start, before = time.monotonic(), _cpu_seconds()
-    killed = _alone(arguments) if how == "one process" else _on_cluster(arguments, out)
+    killed = _alone(arguments) if how == "one process" else _on_cluster(step, arguments, out)
     seconds, cpu = time.monotonic() - start, _cpu_seconds() - before
     done = Done(step, how, digest(out), seconds, cpu, killed)
     record.write_text(json.dumps(vars(done)), encoding="utf-8")
@@ -113,7 +113,7 @@ def _alone(arguments: list[str]) -> str:
     return ""
 
 
-def _on_cluster(arguments: list[str], out: Path) -> str:
+def _on_cluster(step: str, arguments: list[str], out: Path) -> str:
     with (
         one_thread_each(),
         LocalCluster(
@@ -124,9 +124,10 @@ def _on_cluster(arguments: list[str], out: Path) -> str:
         ) as cluster,
         Client(cluster) as client,
     ):
+        wanted = _chunks(step, arguments, out)
         arguments = [*arguments, "--dask", client.scheduler.address]
         running = subprocess.Popen(_command(arguments), stderr=subprocess.PIPE, text=True)
-        killed = _kill_half_way(running, client, out)
+        killed = _kill_half_way(running, client, out, wanted)
         said = running.communicate()[1]
         sys.stderr.write(said)
         if running.returncode:
@@ -134,13 +135,15 @@ def _on_cluster(arguments: list[str], out: Path) -> str:
         return killed
 
 
-def _kill_half_way(running: Any, client: Client, out: Path) -> str:
-    """Kill the first worker when half of the chunks are there; which it was."""
+def _kill_half_way(running: Any, client: Client, out: Path, wanted: int) -> str:
+    """Kill the first worker when half of the chunks are there; which it was.
+
+    Nobody where all chunks are there by then: nothing would be lost.
+    """
     parts = out.with_name(out.name + ".parts")
-    wanted = _chunks(out)
     while running.poll() is None:
         count = len(list(parts.glob("chunk-*.npz"))) if parts.is_dir() else 0
-        if count >= max(wanted // 2, 1):
+        if max(wanted // 2, 1) <= count < wanted:
             pids = client.run(os.getpid)
             address = sorted(pids)[0]
             os.kill(pids[address], signal.SIGKILL)
@@ -149,17 +152,20 @@ def _kill_half_way(running: Any, client: Client, out: Path) -> str:
     return ""
 
 
-def _chunks(out: Path) -> int:
+def _chunks(step: str, arguments: list[str], out: Path) -> int:
     """How many chunks the same work had, as the file of one process tells."""
     import h5py
 
-    from naetrigger.pipeline.score_stream import MAX_SLOW_ROWS
+    from naetrigger.pipeline.engines import engine_named
+    from naetrigger.pipeline.score_stream import chunk_rows
     from naetrigger.training.simulate.chunks import order
 
     with h5py.File(out.parent / "one_process.h5") as file:
-        rows = len(next(iter(file.values()))["event_ids"])
-    size = MAX_SLOW_ROWS if "scores" in out.name else order("zero_bias", "l1-objects", 1).events
-    return -(-rows // size)
+        rows, columns = next(iter(file.values()))["values"].shape
+    if step == "generate":
+        return -(-rows // order("zero_bias", "l1-objects", 1).events)
+    engine = engine_named(arguments[arguments.index("--engine") + 1])
+    return -(-rows // chunk_rows(columns, engine.slow))
 
 
 if __name__ == "__main__":
