@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from naetrigger.contracts.errors import EnvironmentProblem
@@ -89,7 +89,8 @@ class DaskPool:
 
     def stop(self) -> None:
         if self._asked and self._client.status == "running":
-            self._client.cancel(list(self._asked))
+            with suppress(OSError):  # a scheduler that has just gone; why is said already
+                self._client.cancel(list(self._asked))
         self._asked.clear()
 
     def _cluster_threads(self) -> int:
