@@ -7,17 +7,21 @@ members/seed_N. A member that is finished is not trained again when the stage go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from naetrigger.contracts.errors import TrainingDiverged
+from naetrigger.contracts.errors import EnvironmentProblem, TrainingDiverged
 from naetrigger.contracts.events import Events, read_events
 from naetrigger.contracts.manifest import NAME, sha256_of
-from naetrigger.contracts.progress import Progress, Silent
+from naetrigger.contracts.progress import Progress
 from naetrigger.contracts.workers import working
 from naetrigger.pipeline.input_specs import spec_of
 from naetrigger.pipeline.recipe import Recipe
@@ -27,6 +31,8 @@ from naetrigger.training.settings import ObjectiveSettings, TrainingSettings
 MEMBERS = "members"
 PACKAGES = ("numpy", "torch", "POT", "numba", "zuko")
 PATIENCE_SECONDS = 1.0  # between words of progress
+LOOK_SECONDS = 2.0  # between looks at whether a member is still asked for
+ASKED = ".asked-"
 
 
 def run_training(work: Work) -> None:
@@ -36,6 +42,8 @@ def run_training(work: Work) -> None:
         model=recipe.model, objective=recipe.objective, **recipe.training.model_dump()
     )
     seeds = member_seeds(recipe)
+    for left in work.folder.glob(f"{ASKED}*"):  # of a run that was killed
+        left.unlink()
     if len(seeds) > 1 and not isinstance(work.workers, int):
         _train_beside(work, settings, seeds)
         return
@@ -58,11 +66,14 @@ class MemberJob:
 
     A worker writes into the member's folder, so that a member goes on from its checkpoint when its
     worker was lost.
+
+    mark : a file that is there while somebody waits for the members
     """
 
     settings: TrainingSettings
     root: Path
     folder: Path
+    mark: Path
 
     @property
     def what(self) -> str:
@@ -70,7 +81,8 @@ class MemberJob:
 
     def prepare(self) -> Callable[[int, Path], None]:
         """(seed, folder) -> None"""
-        return lambda seed, folder: train_member(self.settings, seed, folder, self.root, Silent())
+        wanted = _Wanted(self.mark)
+        return lambda seed, folder: train_member(self.settings, seed, folder, self.root, wanted)
 
     def sees(self) -> Mapping[str, str]:
         """The run folder, where the stage works, and the programs that train."""
@@ -87,7 +99,10 @@ def _train_beside(work: Work, settings: TrainingSettings, seeds: list[int]) -> N
     root, stage = work.root.absolute(), work.folder.absolute()
     work.progress.start("training ensemble members", len(seeds))
     waiting, done = list(seeds), 0
-    with working(MemberJob(settings, root, stage), work.workers) as pool:
+    with (
+        _asked(stage) as mark,
+        working(MemberJob(settings, root, stage, mark), work.workers) as pool,
+    ):
         while waiting or pool.busy:
             while waiting and pool.idle:
                 seed = waiting.pop(0)
@@ -96,6 +111,39 @@ def _train_beside(work: Work, settings: TrainingSettings, seeds: list[int]) -> N
             for seed, _ in pool.answers(PATIENCE_SECONDS):
                 done += 1
                 _draw(member_folder(stage, work.recipe, seed), work.recipe.name)
+
+
+@contextmanager
+def _asked(stage: Path) -> Iterator[Path]:
+    """A file that is there while somebody waits for members of the stage."""
+    mark = stage / f"{ASKED}{uuid.uuid4().hex}"
+    mark.touch()
+    try:
+        yield mark
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+class _Wanted:
+    """Ends a training that nobody waits for, as progress: Dask ends no task that has begun, and
+    another run, perhaps with other settings, may work in the same folder by now."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark, self._looked = mark, -math.inf
+
+    def start(self, label: str, total: int) -> None:
+        self._look()
+
+    def update(self, done: int, **values: float) -> None:
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._look()
+
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        if not self._mark.exists():
+            raise EnvironmentProblem(
+                f"{self._mark.parent}: nobody waits for this training any more"
+            )
 
 
 def member_seeds(recipe: Recipe) -> list[int]:
