@@ -45,7 +45,7 @@ class Fitted:
 
 
 class Trainer:
-    """Adam over background and points, in one compiled graph a pass."""
+    """Adam over background and points, in one compiled graph a batch."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Trainer:
 
 
 class _Run:
-    """A Keras model, its optimiser and the compiled passes over the data."""
+    """A Keras model, its optimiser and the compiled steps over the data."""
 
     def __init__(
         self,
@@ -133,12 +133,15 @@ class _Run:
         self.masks = _masks(student, self.model, libs.tf) if settings.pruning.sparsity else []
         self.train = [libs.tf.constant(a, libs.tf.float32) for a in train]
         self.validation = [libs.tf.constant(a, libs.tf.float32) for a in validation]
-        self._epoch = libs.tf.function(self._pass)
+        self._batch = libs.tf.function(self._gathered)
         self._validate = libs.tf.function(lambda: self._mean_loss(*self.validation))
 
     def epoch(self, order: Integers, rate: float) -> float:
+        """A call for each batch: with all of them in one graph's loop, TensorFlow gave other losses
+        for the same weights and inputs, now and then, on one thread as well."""
         self.optimizer.learning_rate.assign(rate)
-        return float(self._epoch(self.tf.constant(order)))
+        losses = [self._batch(rows) for rows in self.tf.constant(order)]
+        return float(np.mean([loss.numpy() for loss in losses], dtype=np.float64))
 
     def prune(self, sparsity: float) -> None:
         """Zero that fraction of each layer's weights, the smallest; it never gives one back."""
@@ -163,12 +166,8 @@ class _Run:
             layers.append(replace(layer, weights=weights, bias=bias))
         return replace(self.start, layers=tuple(layers))
 
-    def _pass(self, order: Any) -> Any:
-        tf = self.tf
-        total = tf.constant(0.0)
-        for i in tf.range(tf.shape(order)[0]):
-            total += self._step(*(tf.gather(a, order[i]) for a in self.train))
-        return total / tf.cast(tf.shape(order)[0], tf.float32)
+    def _gathered(self, rows: Any) -> Any:
+        return self._step(*(self.tf.gather(a, rows) for a in self.train))
 
     def _step(self, *batch: Any) -> Any:
         with self.tf.GradientTape() as tape:

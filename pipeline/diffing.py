@@ -62,7 +62,7 @@ def _documents(root: Path) -> tuple[RunDocuments, list[str]]:
 
     manifest = read_manifest(root)
     report, rates, decision = (_document(root, path) for path in READ)
-    notes = [] if report else ["not validated, so checks, AUCs and resources are not compared"]
+    notes = [] if report else ["not validated, so it has no checks, AUCs and resources"]
     notes += _of_another(root, report, rates)
     notes += [
         f"{line}; the difference is that of the files as they are"

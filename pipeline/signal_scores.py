@@ -14,7 +14,7 @@ from naetrigger.validation.efficiency import Scored
 
 
 def signal_scores(root: Path, engine: str, recipe: Recipe) -> dict[str, Scored]:
-    """Signal -> its test events with an engine's scores, (N,) each; none where there are none."""
+    """Signal -> its test events with an engine's scores, (N,) each; those without events left out."""
     path = root / TEST
     if not path.exists():
         return {}
@@ -23,9 +23,10 @@ def signal_scores(root: Path, engine: str, recipe: Recipe) -> dict[str, Scored]:
     found = {}
     for name in signals:
         chunks = [*score_stream(source, task, process=name)]
-        found[name] = Scored(
-            np.concatenate([chunk.scores for chunk in chunks]),
-            np.concatenate([chunk.weights for chunk in chunks]),
-            np.concatenate([chunk.event_ids for chunk in chunks]),
-        )
+        if chunks:
+            found[name] = Scored(
+                np.concatenate([chunk.scores for chunk in chunks]),
+                np.concatenate([chunk.weights for chunk in chunks]),
+                np.concatenate([chunk.event_ids for chunk in chunks]),
+            )
     return found

@@ -167,6 +167,7 @@ STUDENT = Stage(
     run=run_student,
     packages=("numpy", "scipy", "torch", "tensorflow", "tf_keras", "qkeras"),
     reads=(*_SAMPLES, STUDENT_INPUT_SPEC, "training/teacher.*"),
+    schema=2,
 )
 EXPORT = Stage(
     name="export",

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from naetrigger.contracts.errors import InputError, TrainingDiverged
+from naetrigger.contracts.fixed_point import parse_fixed
+from naetrigger.contracts.progress import Silent
 from naetrigger.export import fit
-from naetrigger.export.distil import train_student, with_formats, with_score_type
+from naetrigger.export.distil import fit_student, train_student, with_formats, with_score_type
 from naetrigger.export.initial import starting_student
 from naetrigger.export.student import float_scores, read_student
-from naetrigger.export.student_settings import LayerBits, Loss, StudentSettings
-from naetrigger.export.student_task import StudentTask
+from naetrigger.export.student_settings import LayerBits, Loss, Points, StudentSettings
+from naetrigger.export.student_task import Dense, StudentTask, dense_teacher, student_task
 
 COARSE = StudentSettings(
     weight_bits=4, bias_bits=6, activation_bits=4, latent_bits=6, epochs=12, batch_size=128
@@ -186,3 +188,30 @@ def test_latent_score_builds_the_encoder_alone(make_task: Callable[..., StudentT
     np.testing.assert_allclose(
         float_scores(student, task.train.x), task.train.scores, rtol=1e-4
     )  # float32 weights
+
+
+def test_large_samples_are_trained_on_the_same_way_each_time() -> None:
+    """In a loop of TensorFlow, batches cut from some ten MB gave other losses now and then."""
+    rng = np.random.default_rng(4)
+    features, latent = 57, 3
+    encoder = (
+        Dense(rng.normal(size=(features, 24)) / 8, np.zeros(24), True),
+        Dense(rng.normal(size=(24, latent)) / 5, np.zeros(latent), False),
+    )
+    decoder = (
+        Dense(rng.normal(size=(latent, 24)), np.zeros(24), True),
+        Dense(rng.normal(size=(24, features)) / 5, np.zeros(features), False),
+    )
+    kind = parse_fixed("fixed<12,4,RND_CONV,SAT>")
+    x = kind.quantize(rng.normal(size=(80_000, features)))
+    part, few = (x, np.ones(len(x))), (x[:200], np.ones(200))
+    points = Points(langevin_share=0, noise_count=100, uniform_share=0)
+    columns = tuple(f"x{i}" for i in range(features))
+    teacher = dense_teacher(encoder, decoder, "absolute_error")
+    task = student_task(teacher, kind, columns, part, few, points, seed=1)
+    settings = StudentSettings(epochs=1, batch_size=512, rounding="half_up")
+    curves: list[Any] = []
+    for _ in range(2):
+        curves.append([])
+        fit_student(task, settings, 1, Silent(), curves[-1])
+    assert curves[0] == curves[1]

@@ -249,11 +249,13 @@ def test_the_paired_error_is_the_spread_of_differences(tmp_path: Path) -> None:
     assert paired_auc_error(tmp_path / "a.h5", tmp_path / "b.h5", "top", "teacher", "torch") is None
 
 
-def test_a_run_without_a_verdict_is_compared_in_the_rest(tmp_path: Path) -> None:
+def test_a_run_without_a_verdict_has_lost_every_check(tmp_path: Path) -> None:
     a, b = write_run(tmp_path / "a", REPORT), write_run(tmp_path / "b")
     found = diff_runs(a, b)
-    assert found.worse == ()
-    assert "not validated" in found.notes[0]
+    assert found.worse == ("latency", "agreement")
+    assert found.auc == ()
+    assert any("not validated" in note for note in found.notes)
+    assert diff_runs(b, a).worse == ()
 
 
 def test_edited_files_are_said(tmp_path: Path) -> None:
