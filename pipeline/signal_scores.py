@@ -14,7 +14,7 @@ from naetrigger.validation.efficiency import Scored
 
 
 def signal_scores(root: Path, engine: str, recipe: Recipe) -> dict[str, Scored]:
-    """Signal -> its test events with an engine's scores, (N,) each; those without events left out."""
+    """Signal -> its test events with an engine's scores, (N,) each; those with events."""
     path = root / TEST
     if not path.exists():
         return {}
