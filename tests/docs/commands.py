@@ -34,6 +34,7 @@ PROGRAMS = (
         "mkdir",
         "ls",
         "cat",
+        "cut",
         "head",
         "tail",
         "rm",
