@@ -112,7 +112,7 @@ def test_files_that_are_no_alkaid_model_are_refused(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere.h5"], "is not there"),
+        (["nowhere.h5"], "nowhere.h5: no such file"),
         (["pyproject.toml"], "is of no kind that is read"),
         (["docs"], "is no hls4ml project"),
         (["pyproject.toml", "--input-type", "fixed<4>"], "--input-type"),
