@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,7 +13,7 @@ from naetrigger.validation.diff_schema import AucChange, DiffReport
 from naetrigger.validation.diff_tables import HEADLINES, diff_tables, headlines
 from naetrigger.validation.plots import COLOURS, Style, draw
 from naetrigger.validation.report.report_figure import ReportFigure
-from naetrigger.validation.report.verdict_page import Section, VerdictPage, render_verdict
+from naetrigger.validation.report.verdict_page import VerdictPage, render_verdict
 
 ROW_INCHES, FRAME_INCHES = 0.32, 1.3
 
@@ -29,13 +30,7 @@ def diff_page(found: DiffReport) -> str:
             problems=[f"{name}: passes in a, not in b" for name in found.worse],
             notes=found.notes,
             sections=[
-                Section(
-                    table.title,
-                    table.columns,
-                    table.rows,
-                    table.failed,
-                    _figures(found) if table.title == "AUC" else (),
-                )
+                replace(table, figures=_figures(found)) if table.title == "AUC" else table
                 for table in diff_tables(found)
             ],
             footer=f"naetrigger {__version__}",

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from naetrigger.validation.diff_schema import AucChange, DiffReport, Setting
-from naetrigger.validation.report.verdict_page import Cell
+from naetrigger.validation.report.verdict_page import Cell, Section
 
 HEADLINES = ("teacher", "student")
 SHOWN = 60  # characters of a value
 
 
-@dataclass(frozen=True)
-class DiffTable:
-    """One section.
-
-    failed : numbers of the rows that say what run B lost
-    """
-
-    title: str
-    columns: Sequence[str]
-    rows: list[list[Cell]]
-    failed: tuple[int, ...] = ()
-
-
-def diff_tables(found: DiffReport) -> Iterator[DiffTable]:
+def diff_tables(found: DiffReport) -> Iterator[Section]:
     """The sections in which something differs."""
     tables = (
-        DiffTable("Recipe", ["key", "a", "b"], _settings(found.recipe)),
-        DiffTable("Packages", ["package", "a", "b"], _settings(found.packages)),
-        DiffTable("About", ["what", "a", "b"], _settings(found.about)),
+        Section("Recipe", ["key", "a", "b"], _settings(found.recipe)),
+        Section("Packages", ["package", "a", "b"], _settings(found.packages)),
+        Section("About", ["what", "a", "b"], _settings(found.about)),
         _stages(found),
         _checks(found),
         _aucs(found),
@@ -51,16 +37,16 @@ def _settings(settings: Sequence[Setting]) -> list[list[Cell]]:
     return [[s.key, _short(s.a), _short(s.b)] for s in settings]
 
 
-def _stages(found: DiffReport) -> DiffTable:
-    return DiffTable(
+def _stages(found: DiffReport) -> Section:
+    return Section(
         "Stages",
         ["stage", "files changed", "only in a", "only in b", "not finished in"],
         [[s.stage, s.files_changed, s.only_a, s.only_b, s.missing or None] for s in found.stages],
     )
 
 
-def _checks(found: DiffReport) -> DiffTable:
-    return DiffTable(
+def _checks(found: DiffReport) -> Section:
+    return Section(
         "Checks",
         ["check", "change", "a", "b", "unit"],
         [[c.name, c.change, c.a, c.b, c.unit] for c in found.checks],
@@ -68,8 +54,8 @@ def _checks(found: DiffReport) -> DiffTable:
     )
 
 
-def _aucs(found: DiffReport) -> DiffTable:
-    return DiffTable(
+def _aucs(found: DiffReport) -> Section:
+    return Section(
         "AUC",
         ["signal", "model", "engine", "a", "b", "b - a", "error", "sigma"],
         [
@@ -79,8 +65,8 @@ def _aucs(found: DiffReport) -> DiffTable:
     )
 
 
-def _thresholds(found: DiffReport) -> DiffTable:
-    return DiffTable(
+def _thresholds(found: DiffReport) -> Section:
+    return Section(
         "Thresholds",
         ["point", "a", "b", "keeps in a", "68%", "keeps in b", "68%"],
         [
@@ -91,8 +77,8 @@ def _thresholds(found: DiffReport) -> DiffTable:
     )  # fmt: skip
 
 
-def _signals(found: DiffReport) -> DiffTable:
-    return DiffTable(
+def _signals(found: DiffReport) -> Section:
+    return Section(
         "Signals kept",
         ["point", "signal", "a", "68%", "b", "68%"],
         [
@@ -103,8 +89,8 @@ def _signals(found: DiffReport) -> DiffTable:
     )
 
 
-def _firmware(found: DiffReport) -> DiffTable:
-    return DiffTable(
+def _firmware(found: DiffReport) -> Section:
+    return Section(
         "Firmware",
         ["target", "source", "quantity", "a", "b", "change"],
         [[f.target, f.source, f.quantity, f.a, f.b, _change(f.a, f.b)] for f in found.firmware],

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from naetrigger.validation.plots import Style
 from naetrigger.validation.rates_document import passed
 from naetrigger.validation.rates_figure import rates_figures
 from naetrigger.validation.rates_tables import rates_tables, refusals, stability_tables, summary
-from naetrigger.validation.report.verdict_page import Section, VerdictPage, render_verdict
+from naetrigger.validation.report.verdict_page import VerdictPage, render_verdict
 
 
 def rates_page(document: Mapping[str, Any], style: Style) -> str:
     """The HTML page."""
     entries = document["rates"]
     settled = sum(entry["threshold_hw"] is not None for entry in entries)
-    first, *others = [
-        Section(table.title, table.columns, table.rows) for table in rates_tables(document)
-    ]
+    first, *others = rates_tables(document)
     drawn = rates_figures(document, style)
     return render_verdict(
         VerdictPage(
@@ -30,9 +29,9 @@ def rates_page(document: Mapping[str, Any], style: Style) -> str:
             problems=[*refusals(document)],
             notes=document["notes"],
             sections=[
-                Section(first.title, first.columns, first.rows, figures=drawn),
+                replace(first, figures=drawn),
                 *others,
-                *(Section(t.title, t.columns, t.rows) for t in stability_tables(document)),
+                *stability_tables(document),
             ],
             footer=f"rates.json, version {document['version']} · naetrigger "
             f"{document['naetrigger']} · {document['interval']}",

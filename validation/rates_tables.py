@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from naetrigger.validation.report.verdict_page import Cell
+from naetrigger.validation.report.verdict_page import Cell, Section
 
 Document = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class RatesTable:
-    """One table of the document of docs/rates.md."""
-
-    title: str
-    columns: Sequence[str]
-    rows: list[list[Cell]]
-
-
-def rates_tables(document: Document) -> Iterator[RatesTable]:
+def rates_tables(document: Document) -> Iterator[Section]:
     """Thresholds, and what else there is: signals, simple seeds."""
     tables = _thresholds(document), _signals(document), _seeds(document)
     return (table for table in tables if table.rows)
 
 
-def stability_tables(document: Document) -> Iterator[RatesTable]:
+def stability_tables(document: Document) -> Iterator[Section]:
     """Rates in parts of the test half, by pile-up and by order, and the chance of their spread."""
     for kind, name in (("pileup", "pile-up"), ("stability", "order in the file")):
         entries = [entry for entry in document["rates"] if kind in entry]
@@ -54,8 +44,8 @@ def refusals(document: Document) -> Iterator[str]:
                 yield f"  threshold {near['threshold_hw']}: {near['rate_khz']:.4g} kHz"
 
 
-def _thresholds(document: Document) -> RatesTable:
-    return RatesTable(
+def _thresholds(document: Document) -> Section:
+    return Section(
         "Thresholds",
         ["asked [kHz]", "status", "threshold", "68%", "rate [kHz]", "68%", "events", "pure [kHz]"],
         [_threshold(entry) for entry in document["rates"]],
@@ -76,11 +66,11 @@ def _threshold(entry: Document) -> list[Cell]:
     ]
 
 
-def _signals(document: Document) -> RatesTable:
+def _signals(document: Document) -> Section:
     """Each signal's efficiency at each threshold, with half of the 68% interval."""
     settled = [entry for entry in document["rates"] if entry.get("signals")]
     names = [signal["signal"] for signal in settled[0]["signals"]] if settled else []
-    return RatesTable(
+    return Section(
         "Signals kept",
         ["signal", *(f"at {e['requested_khz']:g} kHz" for e in settled)],
         [
@@ -95,7 +85,7 @@ def _kept(signal: Document) -> str:
     return f"{signal['efficiency']:.4f} ± {(high - low) / 2:.4f}"
 
 
-def _seeds(document: Document) -> RatesTable:
+def _seeds(document: Document) -> Section:
     """Each seed's rate, and which part of what each threshold selects it selects, too."""
     measured = [entry for entry in document["rates"] if "overlaps" in entry]
     rows: list[list[Cell]] = []
@@ -106,10 +96,10 @@ def _seeds(document: Document) -> RatesTable:
         ]
         rows.append([seed["name"], seed["rate_khz"], *(f"{share:.1%}" for share in shares)])
     columns = ["seed", "rate [kHz]", *(f"in {e['requested_khz']:g} kHz" for e in measured)]
-    return RatesTable("Simple seeds", columns, rows)
+    return Section("Simple seeds", columns, rows)
 
 
-def _parts(kind: str, name: str, entries: Sequence[Document]) -> RatesTable:
+def _parts(kind: str, name: str, entries: Sequence[Document]) -> Section:
     """A row for each part, which is the same for all rates."""
     columns = [entry[kind] for entry in entries]
     rows: list[list[Cell]] = [
@@ -118,7 +108,7 @@ def _parts(kind: str, name: str, entries: Sequence[Document]) -> RatesTable:
     ]
     chances = [c["p_value"] for c in columns]
     rows.append(["chance of the spread", *("-" if p is None else f"{p:.2g}" for p in chances)])
-    return RatesTable(
+    return Section(
         f"Rates by {name}",
         [name, *(f"{entry['requested_khz']:g} kHz" for entry in entries)],
         rows,
