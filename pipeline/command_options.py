@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from pydantic import BaseModel
 
     from naetrigger.contracts.workers import Workers
@@ -91,15 +95,38 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and 
 
 @contextmanager
 def resumable(root: Path) -> Iterator[None]:
-    """After Ctrl-C, say how to go on."""
+    """After Ctrl-C, say how to go on, even where a library made another error of it."""
+    with _interruptions() as seen:
+        try:
+            yield
+        except (KeyboardInterrupt, Exception) as error:
+            if not seen and not isinstance(error, KeyboardInterrupt):
+                raise
+            if not OPTIONS.json:
+                typer.echo(
+                    f"\ninterrupted; the same command goes on in {root} where it stopped", err=True
+                )
+            raise KeyboardInterrupt from error
+
+
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """The signals of Ctrl-C within the block: TensorFlow's tracing makes its own error of one."""
+    seen: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+
+    def noted(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, noted)
     try:
-        yield
-    except KeyboardInterrupt:
-        if not OPTIONS.json:
-            typer.echo(
-                f"\ninterrupted; the same command goes on in {root} where it stopped", err=True
-            )
-        raise
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
