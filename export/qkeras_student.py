@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -39,25 +40,39 @@ def libraries() -> Libraries:
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    try:
-        import tensorflow as tf
-        import tf_keras
-    except ImportError as error:
-        raise MissingExtra(error.name or "tensorflow", "export") from error
-    if "tf_keras" not in tf.keras.Model.__module__:
-        raise EnvironmentProblem(
-            "tensorflow was imported with Keras 3, and QKeras needs legacy Keras: "
-            "set TF_USE_LEGACY_KERAS=1 before the program starts"
-        )
-    try:
-        import qkeras
-    except ImportError as error:
-        raise MissingExtra(error.name or "qkeras", "export") from error
+    with _without_keras_3():
+        try:
+            import tensorflow as tf
+            import tf_keras
+        except ImportError as error:
+            raise MissingExtra(error.name or "tensorflow", "export") from error
+        if "tf_keras" not in tf.keras.Model.__module__:
+            raise EnvironmentProblem(
+                "tensorflow was imported with Keras 3, and QKeras needs legacy Keras: "
+                "set TF_USE_LEGACY_KERAS=1 before the program starts"
+            )
+        try:
+            import qkeras
+        except ImportError as error:
+            raise MissingExtra(error.name or "qkeras", "export") from error
     tf.get_logger().setLevel("ERROR")
     with contextlib.suppress(RuntimeError):  # too late if TensorFlow has run already
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.threading.set_intra_op_parallelism_threads(1)
     return Libraries(tf, tf_keras, qkeras)
+
+
+@contextlib.contextmanager
+def _without_keras_3() -> Iterator[None]:
+    """What QKeras imports looks for Keras 3 as well, which takes as long as all the rest."""
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.modules["keras"] = cast(Any, None)  # as if it were not installed
+    try:
+        yield
+    finally:
+        del sys.modules["keras"]
 
 
 def quantizer(kind: Fixed) -> Any:

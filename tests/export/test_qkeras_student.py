@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,13 @@ def test_student_folder_without_weights_is_refused(trained: Any, tmp_path: Path)
     (tmp_path / "student.json").write_text(text)
     with pytest.raises(InputError, match="not a readable student"):
         read_student(tmp_path)
+
+
+def test_keras_3_can_be_imported_after_qkeras() -> None:
+    """It is only hidden from QKeras, whose dependency would load it for nothing."""
+    code = (
+        "import sys; from naetrigger.export.qkeras_student import libraries; libraries(); "
+        "assert 'keras' not in sys.modules; import keras; assert keras.__version__ >= '3'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
