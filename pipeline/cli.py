@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Annotated, Any
 
@@ -53,7 +55,20 @@ app = typer.Typer(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit status."""
-    sys.exit(run_command_line(arguments))
+    status = run_command_line(arguments)
+    if status == INTERRUPTED:
+        _leave_interrupted()
+    sys.exit(status)
+
+
+def _leave_interrupted() -> None:
+    """Leave with the status that is promised: where the interruption met Python that C code had
+    started, CPython would end by the signal instead, handled or not."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(INTERRUPTED)
 
 
 def run_command_line(arguments: list[str] | None = None) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -54,3 +56,16 @@ def test_in_a_thread_that_gets_no_signals() -> None:
     thread.start()
     thread.join()
     assert done == [True]
+
+
+def test_the_status_is_130_where_python_would_end_by_the_signal() -> None:
+    """CPython remembers an interruption of Python that C code ran, even if it was handled."""
+    code = (
+        "import atexit, ctypes; from naetrigger.pipeline import cli; "
+        "cli.run_command_line = lambda arguments: cli.INTERRUPTED; "
+        "atexit.register(print, 'tidied up'); "
+        "ctypes.pythonapi.PyRun_SimpleString(b'raise KeyboardInterrupt'); cli.main([])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stdout == "tidied up\n"
