@@ -62,8 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _leave_interrupted() -> None:
-    """Leave with the status that is promised: where the interruption met Python that C code had
-    started, CPython would end by the signal instead, handled or not."""
+    """Leave with the promised status: an interrupted export has been seen to end by the signal
+    after all was said, on its way out through the libraries that it had loaded."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
