@@ -41,6 +41,7 @@ PURPOSES = {
 MODULES = {
     "pot": "ot",
     "pyyaml": "yaml",
+    "mlflow-skinny": "mlflow",
     "mkdocs-material": "material",
     "mkdocstrings": "mkdocstrings",
 }
