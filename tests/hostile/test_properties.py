@@ -16,7 +16,14 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.network_file import load_network, save_network
 from naetrigger.firmware_configs.shipped import parse_yaml
 from naetrigger.pipeline.recipe import Recipe, parse_recipe
-from tests.hostile.fuzz_targets import SEEDS, TARGETS, recipe, seeds, text_events
+from tests.hostile.fuzz_targets import (
+    SEEDS,
+    TARGETS,
+    has_endless_heap,
+    recipe,
+    seeds,
+    text_events,
+)
 from tests.pipeline.small_run import network
 
 EXAMPLES = 60
@@ -149,6 +156,17 @@ def test_the_seeds_of_every_target_are_good(name: str) -> None:
 )
 def test_what_fuzzing_found_stays_mended(path: Path) -> None:
     TARGETS[path.parent.name](path.read_bytes())
+
+
+def test_a_heap_that_the_hdf5_library_reads_without_end_is_seen() -> None:
+    """As fuzzing made it: of the free space at the heap's end, the size became 0."""
+    (own, *_) = seeds("binary_events")
+    assert not has_endless_heap(own)
+    start = own.index(b"GCOL")
+    place = start + 16
+    while own[place : place + 2] != b"\0\0":  # objects have numbers, free space has none
+        place += 16 + -(-int.from_bytes(own[place + 8 : place + 16], "little") // 8) * 8
+    assert has_endless_heap(own[: place + 8] + bytes(8) + own[place + 16 :])
 
 
 def test_a_target_sees_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
