@@ -28,6 +28,7 @@ from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.recipe import Recipe, load_recipe
 from naetrigger.pipeline.run import run
+from naetrigger.training.data.training_weights import training_events
 from naetrigger.validation.agreement import spearman
 from naetrigger.validation.comparison import auc_table, compare
 from naetrigger.validation.inputs import ValidationInputs
@@ -81,7 +82,8 @@ def _report(arguments: argparse.Namespace, seed: int, mode: str) -> dict[str, An
 def _judge(recipe: Recipe, root: Path) -> dict[str, Any]:
     """What the validation stage would say of AUCs, from the integer network alone."""
     spec = load_input_spec(str(root / "data" / "input_spec.yaml"))
-    (train,), test = (read_events(root / "data" / f"{name}.h5") for name in ("train", "test"))
+    train = training_events(root / "data", "train")
+    test = read_events(root / "data" / "test.h5")
     words = {events.process: spec.mantissas(events.values) for events in test}
     network = load_network(root / "student" / "network")
     models = {"teacher": "torch", "baseline_ae": "baseline_ae"}

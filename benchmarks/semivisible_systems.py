@@ -17,6 +17,7 @@ from naetrigger.contracts.progress import Progress
 from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.training.data.prepare import INPUT_SPEC, prepare
+from naetrigger.training.data.training_weights import training_events
 from naetrigger.training.loop import train
 from naetrigger.training.settings import (
     AeObjective,
@@ -57,7 +58,7 @@ def read_jets(recipe: Recipe, folder: Path) -> Jets:
         folder.mkdir(parents=True, exist_ok=True)
         prepare(settings, folder)
         note.write_text(text, encoding="utf-8")
-    parts = {name: read_events(folder / f"{name}.h5")[0] for name in ("train", "validation")}
+    parts = {name: training_events(folder, name) for name in ("train", "validation")}
     (test,) = read_events(folder / "test.h5")
     return Jets(**parts, test=test, spec=load_input_spec(str(folder / INPUT_SPEC)))
 

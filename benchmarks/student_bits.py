@@ -30,6 +30,7 @@ from naetrigger.export.student_settings import StudentSettings
 from naetrigger.export.student_task import Teacher, float_teacher, student_task
 from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
 from naetrigger.pipeline.recipe import Recipe, load_recipe
+from naetrigger.training.data.training_weights import training_events
 from naetrigger.training.negatives import sample_negatives
 from naetrigger.training.settings import Langevin
 from naetrigger.training.teacher import load_teacher
@@ -114,8 +115,8 @@ def read_run(root: Path) -> Run:
         spec=load_input_spec(str(root / "data" / "input_spec.yaml")),
         teacher=float_teacher(model),
         negatives=sample_negatives(model, chain, NEGATIVES, generator).numpy().astype(np.float64),
-        train=read_events(root / "data" / "train.h5")[0],
-        validation=read_events(root / "data" / "validation.h5")[0],
+        train=training_events(root / "data", "train"),
+        validation=training_events(root / "data", "validation"),
         background=next(events for events in test if events.role == "background"),
         signals=tuple(events for events in test if events.role != "background"),
     )

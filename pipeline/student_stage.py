@@ -52,7 +52,7 @@ def _task(work: Work, model: Any) -> StudentTask:
     from naetrigger.training.teacher import read_description
 
     recipe, spec = work.recipe, work.spec
-    (train,), (validation,) = work.events("train"), work.events("validation")
+    train, validation = work.training_events("train"), work.training_events("validation")
     chain = getattr(recipe.objective, "chain", Langevin())
     learned = read_description(work.root / "training").get("temperature")
     if learned is not None:
@@ -76,7 +76,7 @@ def _own_view_task(work: Work, model: Any) -> StudentTask:
     from naetrigger.export.student_task import float_teacher
     from naetrigger.export.view_task import view_task
 
-    (train,), (validation,) = work.events("train"), work.events("validation")
+    train, validation = work.training_events("train"), work.training_events("validation")
     return view_task(
         float_teacher(model),
         work.spec,

@@ -19,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.errors import EnvironmentProblem, TrainingDiverged
-from naetrigger.contracts.events import Events, read_events
+from naetrigger.contracts.events import Events
 from naetrigger.contracts.manifest import NAME, sha256_of
 from naetrigger.contracts.progress import Progress
 from naetrigger.contracts.workers import working
 from naetrigger.pipeline.input_specs import spec_of
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.work import Work
+from naetrigger.training.data.training_weights import training_events
 from naetrigger.training.settings import ObjectiveSettings, TrainingSettings
 
 MEMBERS = "members"
@@ -169,8 +170,8 @@ def train_member(
     if is_finished(folder):
         return
     spec = spec_of(root, "teacher")
-    (training,), (validation,) = (
-        read_events(root / "data" / f"{name}.h5") for name in ("train", "validation")
+    training, validation = (
+        training_events(root / "data", name) for name in ("train", "validation")
     )
     train(
         settings.model_copy(update={"seed": seed}),

@@ -29,7 +29,7 @@ def run_validation(work: Work) -> None:
 
     root, recipe, spec = work.root, work.recipe, work.spec
     trajectories = root / "training" / "trajectories.h5"
-    (train,), test = work.events("train"), work.events("test")
+    train, test = work.training_events("train"), work.events("test")
     network = load_network(root / "export" / "network")
     pairs = json.loads((root / "export" / "agreement.json").read_text(encoding="utf-8"))
     inputs = ValidationInputs(

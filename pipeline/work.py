@@ -15,6 +15,7 @@ from naetrigger.contracts.workers import Workers
 from naetrigger.firmware_configs.input_spec import InputSpec
 from naetrigger.pipeline.input_specs import spec_of
 from naetrigger.pipeline.recipe import Recipe
+from naetrigger.training.data.training_weights import training_events
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ class Work:
     def events(self, name: str) -> list[Events]:
         """One of the samples 'train', 'validation' (one process each) and 'test'."""
         return read_events(self.root / "data" / f"{name}.h5")
+
+    def training_events(self, name: str) -> Events:
+        """'train' or 'validation' as what learns is to see it: its weights may be flattened.
+
+        An efficiency is one of `events`, whose weights are the data's own.
+        """
+        return training_events(self.root / "data", name)
 
 
 @contextmanager

@@ -332,6 +332,8 @@ def _decision_bit(
         target=entry["background_efficiency_target"],
         threshold_hw=threshold,
         training_background_efficiency=entry["training_background_efficiency"],
+        training_low=entry["training_low"],
+        training_high=entry["training_high"],
         background_efficiency=fired.value,
         low=fired.low,
         high=fired.high,

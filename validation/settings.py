@@ -22,6 +22,9 @@ class Limits(Settings):
     saturated_fraction: float = Field(5e-4, ge=0, le=1)
     """Largest fraction of the test background at the end of the hardware score's range; the
     default is half the smallest default working point."""
+    decision_difference: float = Field(0.1, ge=0, allow_inf_nan=False)
+    """Largest difference of what a decision bit fires on of the test background from what it
+    fired on of the training background, relative to the latter and beyond chance."""
     relative_difference: float = Field(1e-5, gt=0)
     """Largest |a - b| / max(|a|, |b|, median) between float engines of one model. Source: float32
     rounding (6e-8) through a few hundred accumulated terms."""

@@ -16,6 +16,14 @@ from naetrigger.validation.stage import validate
 from tests.validation.conftest import make_inputs
 
 DEPTH = {"source": "yosys", "lut_levels": 3, "lut_level_ns": 0.3}
+BIT = {
+    "bit": 0,
+    "background_efficiency_target": 0.1,
+    "threshold_hw": 2000,
+    "training_background_efficiency": 0.1,
+    "training_low": 0.09,
+    "training_high": 0.11,
+}
 SECTIONS = "student|validation|firmware|model"
 SETTING = re.compile(rf"(?:{SECTIONS})(?:\.\w+)+")
 
@@ -24,7 +32,7 @@ SETTING = re.compile(rf"(?:{SECTIONS})(?:\.\w+)+")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """With every kind of check: models of each kind, and firmware held against a board."""
     folder = tmp_path_factory.mktemp("verdict")
-    plain = make_inputs(n=600)
+    plain = make_inputs(n=600, decision=[BIT])
     counted = plain.firmware[0].model_copy(update=DEPTH)
     inputs = replace(plain, firmware=(*plain.firmware, counted))
     wanted = Requirement(figure="auc", of="nothing", at_least=0.5)

@@ -518,6 +518,8 @@ def test_bits_of_the_firmware_s_decision_are_measured_on_the_test_sample(inputs,
         "background_efficiency_target": 0.1,
         "threshold_hw": threshold,
         "training_background_efficiency": 0.099,
+        "training_low": 0.097,
+        "training_high": 0.101,
     }
     report = validate(QUICK, inputs(**SMALL, decision=[entry]), tmp_path)
     (bit,) = report.decision

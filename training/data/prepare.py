@@ -27,6 +27,7 @@ from naetrigger.firmware_configs.trigger_scales import scales_to_derive, trigger
 from naetrigger.training.data.flattening import flattened
 from naetrigger.training.data.readers import read_source, source_files
 from naetrigger.training.data.settings import DataSettings
+from naetrigger.training.data.training_weights import write_training_weights
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ def prepare(settings: DataSettings, folder: Path) -> None:
     """Write train.h5, validation.h5, test.h5, input_spec.yaml and counts.json into `folder`.
 
     With `data.student_input_spec`, student_input_spec.yaml as well; the events hold the columns
-    that either spec reads.
+    that either spec reads. With `data.flatten`, training_weights.npz as well; the events keep
+    their own weights.
     """
     background, signals = read_source(settings)
     background = replace(_first(background, settings.max_background), role="background")
@@ -67,11 +69,9 @@ def prepare(settings: DataSettings, folder: Path) -> None:
     }
     background, *signals = (part.events for part in digitised.values())
     parts = _split(settings, background)
-    if settings.flatten is not None:
-        scale = _hardware_scale(settings.flatten.column, background, scales, settings)
-        for name in ("train", "validation"):
-            parts[name] = flattened(parts[name], settings.flatten, scale)
-    spec = specs.teacher or _derived_spec(settings, parts["train"], scales)
+    drawn = _flat(settings, parts, scales)
+    seen = replace(parts["train"], weights=drawn.get("train", parts["train"].weights))
+    spec = specs.teacher or _derived_spec(settings, seen, scales)
     if settings.reweight is not None:
         for part in (background, *signals):
             _require_finite(part, settings.reweight)  # now, not after training
@@ -86,11 +86,15 @@ def prepare(settings: DataSettings, folder: Path) -> None:
         name: {part.process: _counts(part, both) for part in sample}
         for name, sample in samples.items()
     }
+    for name, weights in drawn.items():
+        counts[name][background.process]["effective_events_in_training"] = _effective(weights)
     counts[SOURCES] = {name: sha256_of(path) for name, path in source_files(settings).items()}
     if scales:
         counts["digitised"] = {name: _record(result) for name, result in digitised.items()}
     for name, sample in samples.items():
         write_events(folder / f"{name}.h5", sample)
+    if drawn:
+        write_training_weights(folder, drawn)
     for name, one in zip((INPUT_SPEC, STUDENT_INPUT_SPEC), both, strict=False):
         (folder / name).write_text(one.to_yaml(), encoding="utf-8")
     (folder / COUNTS).write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
@@ -115,6 +119,19 @@ def _split(settings: DataSettings, background: Events) -> dict[str, Events]:
                 f"'{name}'; at least {MIN_EVENTS} are needed: {_split_advice(parts)}"
             )
     return parts
+
+
+def _flat(
+    settings: DataSettings, parts: dict[str, Events], scales: dict[str, Scale]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """The weights of training and validation in training alone; {}: their own."""
+    if settings.flatten is None:
+        return {}
+    scale = _hardware_scale(settings.flatten.column, parts["train"], scales, settings)
+    return {
+        name: flattened(parts[name], settings.flatten, scale).weights
+        for name in ("train", "validation")
+    }
 
 
 def _split_advice(parts: dict[str, Events]) -> str:
@@ -276,7 +293,6 @@ def _first(events: Events, limit: int | None) -> Events:
 
 def _counts(events: Events, specs: list[InputSpec]) -> dict[str, Any]:
     """Events, effective events, and how many values the input formats cannot hold."""
-    weights = events.weights
     try:
         saturated = [spec.saturated(events) for spec in specs]
     except InputError as error:
@@ -286,6 +302,10 @@ def _counts(events: Events, specs: list[InputSpec]) -> dict[str, Any]:
     return {
         "role": events.role,
         "events": len(events),
-        "effective_events": round(float(weights.sum() ** 2 / (weights**2).sum()), 1),
+        "effective_events": _effective(events.weights),
         **dict(zip(keys, fractions, strict=False)),
     }
+
+
+def _effective(weights: npt.NDArray[np.float64]) -> float:
+    return round(float(weights.sum() ** 2 / (weights**2).sum()), 1)

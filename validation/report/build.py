@@ -21,6 +21,7 @@ from naetrigger.validation.comparison import (
     decision_bits,
     working_points,
 )
+from naetrigger.validation.decision_checks import decision_checks
 from naetrigger.validation.ensemble import judge_ensemble
 from naetrigger.validation.inputs import STUDENT, TEACHER, ValidationInputs
 from naetrigger.validation.low_rate import independence, low_rate_table
@@ -52,11 +53,13 @@ def build_report(comparison: Comparison, progress: Progress | None = None) -> Re
     agreement = (*inputs.agreement, *_agreement(comparison))
     saturation = tuple(_saturation(comparison))
     points = tuple(working_points(comparison))
+    bits = tuple(decision_bits(comparison))
     checks: tuple[Check, ...] = (
         *agreement_checks(agreement, limits.relative_difference),
         *_saturation_checks(saturation, limits),
         *_rank_checks(agreement, limits),
         *_auc_checks(aucs.differences, limits),
+        *decision_checks(bits, limits.decision_difference),
         *(budget_checks(inputs.firmware, inputs.board) if inputs.board and limits.budget else ()),
     )
     report = Report(
@@ -70,7 +73,7 @@ def build_report(comparison: Comparison, progress: Progress | None = None) -> Re
         independence=tuple(independence(comparison, aucs, low)) if comparison.signals else (),
         inputs_left_out=comparison.inputs_left_out,
         working_points=points,
-        decision=tuple(decision_bits(comparison)),
+        decision=bits,
         selection=tuple(selections(comparison, points)),
         most_anomalous=tuple(most_anomalous(comparison)),
         turn_on=tuple(turn_ons(comparison, points)),

@@ -86,6 +86,17 @@ EXPLANATIONS = (
         "bits, more student.epochs, or points around the background (student.points).",
     ),
     Explanation(
+        "decision bit",
+        "The threshold of a bit of the firmware's decision was set on the training background; the "
+        "bit must fire on as much of the test background. The value is the difference of the two "
+        "efficiencies, less three errors of it, relative to that in training: 0 is chance.",
+        "validation.limits.decision_difference (0.1)",
+        "the threshold does not keep its target on data: training and test background are of two "
+        "kinds, their weights do not mean the same, or the student knows its training events by "
+        "heart. `naetrigger monitor RUN RUN/data/test.h5 --reference RUN/data/train.h5` compares "
+        "them.",
+    ),
+    Explanation(
         "budget latency_ns",
         "From the first input to the score, in nanoseconds, by the tool in brackets; `estimate` "
         "is made before any synthesis.",

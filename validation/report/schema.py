@@ -140,6 +140,9 @@ class DecisionBit(Entry):
     threshold_hw: int
     """In the firmware; set on the training background."""
     training_background_efficiency: float
+    training_low: float | None = None
+    training_high: float | None = None
+    """68.3% interval of training_background_efficiency; None in reports of older versions."""
     background_efficiency: float
     low: float
     high: float

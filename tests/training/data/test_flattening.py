@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from naetrigger.firmware_configs.trigger_scales import trigger_scale
 from naetrigger.training.data.flattening import Flatten, flattened
 from naetrigger.training.data.prepare import prepare
 from naetrigger.training.data.settings import DataSettings
+from naetrigger.training.data.training_weights import TRAINING_WEIGHTS, training_events
 
 FLAT = Flatten(column="pt", low=200, high=600)
 
@@ -93,16 +95,49 @@ def test_what_cannot_be_flattened_is_refused() -> None:
 
 
 def test_the_data_stage_flattens_training_and_validation_alone(tmp_path: Path) -> None:
+    """And in training alone: the events keep the data's own weights."""
     source = tmp_path / "events.h5"
     write_events(source, [falling(4000), replace(falling(50), process="s", role="signal")])
     settings = {"source": str(source), "flatten": FLAT.model_dump() | {"bins": 8}}
     prepare(DataSettings.model_validate(settings), tmp_path)
-    parts = [
-        part
-        for name in ("train", "validation", "test")
-        for part in read_events(tmp_path / f"{name}.h5")
-    ]
-    assert [len(np.unique(part.weights)) > 1 for part in parts] == [True, True, False, False]
+    for name in ("train", "validation", "test"):
+        for part in read_events(tmp_path / f"{name}.h5"):
+            assert (part.weights == 1).all()
+    for name in ("train", "validation"):
+        drawn, own = training_events(tmp_path, name), read_events(tmp_path / f"{name}.h5")[0]
+        assert np.array_equal(drawn.event_ids, own.event_ids)
+        assert drawn.weights.max() > 3 * drawn.weights.min()
+        assert drawn.weights.mean() == pytest.approx(1)
+    counts = json.loads((tmp_path / "counts.json").read_text())["train"]["qcd"]
+    assert counts["effective_events"] == counts["events"]
+    assert counts["effective_events_in_training"] < 0.9 * counts["events"]
+
+
+def test_without_flattening_training_draws_by_the_weights_of_the_data(tmp_path: Path) -> None:
+    source = tmp_path / "events.h5"
+    weighted = falling(400)
+    write_events(source, [replace(weighted, weights=1.0 + weighted.event_ids)])
+    prepare(DataSettings.model_validate({"source": str(source)}), tmp_path)
+    assert not (tmp_path / TRAINING_WEIGHTS).exists()
+    train = training_events(tmp_path, "train")
+    assert np.array_equal(train.weights, 1.0 + train.event_ids)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"train": np.ones(3), "validation": np.ones(4)}, "must be 40 weights"),
+        ({"train": -np.ones(40), "validation": np.ones(4)}, "weights are not positive"),
+        ({"other": np.ones(40)}, "not readable"),
+    ],
+)
+def test_training_weights_of_other_events_are_refused(
+    tmp_path: Path, content: dict[str, np.ndarray], said: str
+) -> None:
+    write_events(tmp_path / "train.h5", [falling(40)])
+    np.savez(tmp_path / TRAINING_WEIGHTS, **content)
+    with pytest.raises(InputError, match=said):
+        training_events(tmp_path, "train")
 
 
 @pytest.mark.parametrize("kind", ["physical", "hardware", "hardware beside the inputs", "unsaid"])
@@ -126,7 +161,7 @@ def test_bounds_are_physical_where_the_column_is_hardware_integers(
     settings = {"source": str(source), "flatten": FLAT.model_dump() | {"column": "jet1_pt"}}
     settings |= {"units": "hw"} if kind == "unsaid" else {}
     prepare(DataSettings.model_validate(settings), tmp_path)
-    (train,) = read_events(tmp_path / "train.h5")
+    train = training_events(tmp_path, "train")
     rows = train.event_ids.astype(int)
     gev = replace(events.select(rows), context=scale.physical(steps[rows]).astype(np.float32))
     np.testing.assert_allclose(train.weights, flattened(gev, FLAT).weights)
