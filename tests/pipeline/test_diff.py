@@ -15,10 +15,13 @@ import pytest
 from naetrigger import firmware_configs
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.manifest import Manifest, StageRecord, record_files, write_manifest
+from naetrigger.firmware_configs.board import load_board
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.diffing import diff_runs
+from naetrigger.validation.budget import budget_checks
 from naetrigger.validation.efficiency import auc_replicas, resample_counts, scored, spread
 from naetrigger.validation.paired_auc import paired_auc_error
+from naetrigger.validation.report.schema import FirmwareEstimate
 
 RECIPE = "recipes/jets-quickstart.yaml"
 REPORT: dict[str, Any] = {
@@ -147,6 +150,18 @@ def test_every_section(tmp_path: Path) -> None:
     assert (kept.interval_a, kept.interval_b) == ((0.28, 0.32), (0.19, 0.22))
     assert (points["1 kHz"].kept_b, points["1 kHz"].interval_b) == (0.9, (0.8, 1.0))
     assert [(f.quantity, f.a, f.b) for f in found.firmware] == [("lut", 1000, 1200)]
+
+
+@pytest.mark.parametrize(("levels", "status"), [(6, 0), (8, 0), (40, 1)])
+def test_a_depth_that_changes_is_the_same_check(tmp_path: Path, levels: int, status: int) -> None:
+    board = load_board("vu13p-5ns")
+    assert board.lut_level_ns is not None
+    for name, n in (("a", 8), ("b", levels)):
+        depth = {"lut_levels": n, "lut_level_ns": board.lut_level_ns.value}
+        estimate = FirmwareEstimate(target="rtl", source="yosys", **depth)
+        (check,) = budget_checks([estimate], board)
+        write_run(tmp_path / name, changed(checks=[check.model_dump(mode="json")]))
+    assert run_command_line(["diff", str(tmp_path / "a"), str(tmp_path / "b")]) == status
 
 
 def test_the_command_fails_where_a_check_is_lost(
