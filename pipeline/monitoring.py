@@ -162,7 +162,7 @@ class _Watch:
         names = _processes(source, process)
         inputs = _InputCounts(task.inputs())
         scores = self._score_counts()
-        kept = dict.fromkeys(self.thresholds, 0.0)
+        kept = {point: np.zeros(2) for point in self.thresholds}  # sums of w and of w^2
         counts: dict[str, int] = {}
         saturated: dict[str, int] = {}
         self._progress.start(f"{path.name}, {options.engine}", source.n_events or 0)
@@ -171,7 +171,8 @@ class _Watch:
             for chunk in in_order(stream):
                 scores = self._add(scores, chunk)
                 for point, threshold in self.thresholds.items():
-                    kept[point] += float(chunk.weights[chunk.scores >= threshold].sum())
+                    w = chunk.weights[chunk.scores >= threshold]
+                    kept[point] += w.sum(), np.square(w).sum()
                 counts[name] = counts.get(name, 0) + len(chunk)
                 for column, n in chunk.saturated.items():
                     saturated[column] = saturated.get(column, 0) + n
@@ -186,7 +187,7 @@ class _Watch:
             saturated=saturated,
             score=distribution,
             inputs=inputs.distributions(),
-            kept=kept,
+            kept={point: (float(w), float(squares)) for point, (w, squares) in kept.items()},
         )
 
     def _score_counts(self) -> Any:

@@ -28,6 +28,18 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A fraction p of a sample's weight, and how many events it is known as well as by.
+
+    effective : n = p (1 - p) / var(p), var(p) = ((1 - p)^2 sum w^2 inside + p^2 sum w^2 outside) /
+        (sum w)^2. It depends on which events are heavy; of p = 0 or 1, that of the whole sample.
+    """
+
+    value: float
+    effective: float
+
+
+@dataclass(frozen=True)
 class Distribution:
     """Sums of weights and of their squares in every bin of an axis, (B,) each, of n events."""
 
@@ -45,6 +57,30 @@ class Distribution:
         """(sum w)^2 / sum w^2."""
         squares = float(self.squares.sum())
         return self.total**2 / squares if squares else 0.0
+
+    @property
+    def effective_cumulated(self) -> float:
+        """Effective events of the cumulated distribution F: max F (1 - F) / max var(F), which is n
+        for weights that are all alike."""
+        f = np.minimum(np.cumsum(self.fractions), 1.0)
+        variance = self._variance(f, np.cumsum(self.squares))
+        largest = float((f * (1 - f)).max())
+        return largest / float(variance.max()) if largest > 0 else self.effective
+
+    def share(self, bins: npt.NDArray[np.bool_]) -> Share:
+        """What is in some bins, (B,)."""
+        return self.share_of(float(self.weights[bins].sum()), float(self.squares[bins].sum()))
+
+    def share_of(self, weight: float, squares: float) -> Share:
+        """What events of this sum of weights, and of their squares, are of all."""
+        p = min(weight / self.total, 1.0)
+        variance = float(self._variance(np.array(p), np.array(squares)))
+        return Share(p, p * (1 - p) / variance if 0 < p < 1 else self.effective)
+
+    def _variance(self, p: Floats, inside: Floats) -> Floats:
+        """Of fractions p whose events have these sums of squared weights."""
+        outside = np.maximum(self.squares.sum() - inside, 0.0)
+        return np.asarray(((1 - p) ** 2 * inside + p**2 * outside) / self.total**2)
 
     @property
     def fractions(self) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from naetrigger.validation.distributions import Distribution, Floats
+from naetrigger.validation.distributions import Distribution, Floats, Share
 from naetrigger.validation.monitor_schema import Drift, Flag, Moments
 
 BINS = 40  # of a chi2 test at most, of about equal parts of both samples
@@ -50,37 +50,40 @@ class Compared:
 
 def compared(name: str, reference: Distribution, found: Distribution) -> Compared:
     """One quantity of a file and the reference, on one axis."""
-    n = 1 / (1 / reference.effective + 1 / found.effective)
+    n = _together(reference.effective, found.effective)
+    n_ks = _together(reference.effective_cumulated, found.effective_cumulated)
     steps = np.cumsum(reference.fractions) - np.cumsum(found.fractions)
     ks = float(np.abs(steps).max())
     chi2, degrees = _chi2(reference, found)
     bins, mode = np.arange(len(reference.weights)), int(np.argmax(reference.weights))
     often = reference.fractions[mode] >= FREQUENT
     masks = (bins != mode) | (not often), bins >= _tail_from(reference)
+    both = (reference, found)
+    occupancies, tails = ([each.share(mask) for each in both] for mask in masks)
     moments = [
         Moments(
             events=each.n,
             effective=each.effective,
             mean=each.mean,
             deviation=each.deviation,
-            occupancy=min(float(each.fractions[masks[0]].sum()), 1.0),
-            tail=min(float(each.fractions[masks[1]].sum()), 1.0),
+            occupancy=occupancy.value,
+            tail=tail.value,
         )
-        for each in (reference, found)
+        for each, occupancy, tail in zip(both, occupancies, tails, strict=True)
     ]
     return Compared(
         name=name,
         reference=moments[0],
         found=moments[1],
         ks=ks,
-        ks_p=float(stats.kstwobign.sf(ks * np.sqrt(n))),
+        ks_p=float(stats.kstwobign.sf(ks * np.sqrt(n_ks))),
         wasserstein=_wasserstein(reference, found),
         chi2=chi2,
         degrees=degrees,
         chi2_p=float(stats.chi2.sf(chi2, degrees)) if degrees else 1.0,
         effect=float(np.sqrt(max(chi2 - degrees, 0.0) / n)),
-        occupancy_p=equal_fractions_p(*((m.occupancy, m.effective) for m in moments)),
-        tail_p=equal_fractions_p(*((m.tail, m.effective) for m in moments)),
+        occupancy_p=equal_fractions_p(*occupancies),
+        tail_p=equal_fractions_p(*tails),
     )
 
 
@@ -132,20 +135,24 @@ def holm(p_values: Floats) -> Floats:
     return corrected
 
 
-def equal_fractions_p(reference: tuple[float, float], found: tuple[float, float]) -> float:
-    """Two-sided p-value of equal fractions, each given with its effective number of events.
+def equal_fractions_p(reference: Share, found: Share) -> float:
+    """Two-sided p-value of equal fractions.
 
     Exact (Fisher) for few events of either kind, else by the normal approximation of pooled
     fractions.
     """
-    (old, n), (new, m) = reference, found
+    old, n, new, m = reference.value, reference.effective, found.value, found.effective
     pooled = (old * n + new * m) / (n + m)
     if min(pooled, 1 - pooled) * min(n, m) < EXACT_BELOW:
-        counts = [(round(share * events), round(events)) for share, events in (reference, found)]
+        counts = [(round(share * events), round(events)) for share, events in ((old, n), (new, m))]
         table = np.array([[k, max(of - k, 0)] for k, of in counts])
         return float(stats.fisher_exact(table)[1])
     variance = pooled * (1 - pooled) * (1 / n + 1 / m)
     return float(2 * stats.norm.sf(abs(old - new) / np.sqrt(variance)))
+
+
+def _together(n: float, m: float) -> float:
+    return 1 / (1 / n + 1 / m)
 
 
 def _fell(before: float, after: float) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.validation.compare_schema import WorkingThreshold
-from naetrigger.validation.distributions import Distribution
+from naetrigger.validation.distributions import Distribution, Share
 from naetrigger.validation.drift import Compared, compared, equal_fractions_p, holm, judged
 from naetrigger.validation.efficiency import clopper_pearson
 from naetrigger.validation.monitor_schema import KeptFraction, MonitoredFile
@@ -22,7 +22,7 @@ class Sample:
     """All distributions of one file.
 
     inputs : name -> distribution
-    kept : name of a threshold -> sum of weights at or above it
+    kept : name of a threshold -> sum of weights, and of their squares, at or above it
     """
 
     file: str
@@ -31,7 +31,7 @@ class Sample:
     saturated: Mapping[str, int]
     score: Distribution
     inputs: Mapping[str, Distribution]
-    kept: Mapping[str, float]
+    kept: Mapping[str, tuple[float, float]]
 
     def require_enough(self) -> Sample:
         """Itself; InputError for fewer events than anything can be said of."""
@@ -99,12 +99,7 @@ def _tests(reference: Sample, sample: Sample, names: Sequence[str]) -> _Tests:
     quantities += [
         compared(name, one, sample.inputs[name]) for name, one in reference.inputs.items()
     ]
-    fractions = [
-        equal_fractions_p(
-            *((_share(each, name), each.score.effective) for each in (reference, sample))
-        )
-        for name in names
-    ]
+    fractions = [equal_fractions_p(_share(reference, name), _share(sample, name)) for name in names]
     return _Tests(sample, quantities, fractions)
 
 
@@ -123,19 +118,19 @@ def _fractions(
         yield KeptFraction(
             point=name,
             threshold=values[name],
-            reference=old,
-            reference_interval=_interval(old, reference),
-            found=new,
-            found_interval=_interval(new, sample),
+            reference=old.value,
+            reference_interval=_interval(old),
+            found=new.value,
+            found_interval=_interval(new),
             p=p,
-            flagged=p < alpha and abs(new - old) >= min_effect * max(old, new),
+            flagged=p < alpha
+            and abs(new.value - old.value) >= min_effect * max(old.value, new.value),
         )
 
 
-def _share(sample: Sample, name: str) -> float:
-    return min(sample.kept[name] / sample.score.total, 1.0)
+def _share(sample: Sample, name: str) -> Share:
+    return sample.score.share_of(*sample.kept[name])
 
 
-def _interval(share: float, sample: Sample) -> tuple[float, float]:
-    n = sample.score.effective
-    return clopper_pearson(share * n, n)
+def _interval(share: Share) -> tuple[float, float]:
+    return clopper_pearson(share.value * share.effective, share.effective)

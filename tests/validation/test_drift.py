@@ -8,8 +8,14 @@ from scipy import stats
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.fixed_point import Fixed
-from naetrigger.validation.distributions import Distribution, FloatCounts, IntegerCounts
+from naetrigger.validation.distributions import (
+    Distribution,
+    FloatCounts,
+    IntegerCounts,
+    Share,
+)
 from naetrigger.validation.drift import compared, equal_fractions_p, holm, judged
+from naetrigger.validation.efficiency import efficiency, scored
 from naetrigger.validation.monitor_schema import Drift
 
 KIND = Fixed(True, 10, 4)
@@ -155,12 +161,14 @@ def test_a_constant_score_is_flagged() -> None:
 
 
 def test_equal_fractions() -> None:
-    assert equal_fractions_p((0.1, 500.0), (0.1, 500.0)) == 1.0
+    assert equal_fractions_p(Share(0.1, 500.0), Share(0.1, 500.0)) == 1.0
     expected = stats.fisher_exact([[50, 450], [80, 420]])[1]
-    assert equal_fractions_p((0.1, 500.0), (0.16, 500.0)) == pytest.approx(expected)
+    assert equal_fractions_p(Share(0.1, 500.0), Share(0.16, 500.0)) == pytest.approx(expected)
     z = (0.12 - 0.1) / np.sqrt(0.11 * 0.89 * 2 / 5000)
-    assert equal_fractions_p((0.1, 5000.0), (0.12, 5000.0)) == pytest.approx(2 * stats.norm.sf(z))
-    assert equal_fractions_p((0.0, 5000.0), (0.0, 5000.0)) == 1.0
+    assert equal_fractions_p(Share(0.1, 5000.0), Share(0.12, 5000.0)) == pytest.approx(
+        2 * stats.norm.sf(z)
+    )
+    assert equal_fractions_p(Share(0.0, 5000.0), Share(0.0, 5000.0)) == 1.0
 
 
 def test_scores_of_floats_and_nan() -> None:
@@ -180,3 +188,49 @@ def test_scores_of_floats_and_nan() -> None:
         scores[7] = no_number
         with pytest.raises(InputError, match="1 scores are NaN or infinite, the first in row 4007"):
             counts.add(scores, np.ones(4000))
+
+
+KINDS = {
+    "alike": lambda rng, x: np.ones(len(x)),
+    "any": lambda rng, x: np.where(rng.random(len(x)) < 0.01, 30.0, 1.0),
+    "heavy tail": lambda rng, x: np.where(rng.random(len(x)) < 0.1 * (x > 5), 30.0, 1.0),
+    "light tail": lambda rng, x: np.where(x > 5, 0.1, 1.0),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_follow_the_values_raise_no_false_alarm(kind: str) -> None:
+    """Few heavy events in the tail: by one number for the whole sample every third file alarmed."""
+    rng = np.random.default_rng(12)
+    found, pulls = [], []
+    for _ in range(300):
+        values = np.minimum(rng.exponential(2.2, (2, 5000)), KIND.max)
+        a, b = (distribution(x, KINDS[kind](rng, x)) for x in values)
+        one = compared("x", a, b)
+        above = a.axis.values >= 6.0
+        shares = a.share(above), b.share(above)
+        found.append([one.ks_p, one.tail_p, one.occupancy_p, equal_fractions_p(*shares)])
+        variance = sum(s.value * (1 - s.value) / s.effective for s in shares)
+        pulls.append((shares[0].value - shares[1].value) / np.sqrt(variance))
+    alarms = (np.array(found) < 0.05).mean(axis=0)
+    assert (alarms < 0.1).all(), alarms  # 0.05 +- 0.013
+    assert alarms[3] > 0.015
+    assert np.std(pulls) == pytest.approx(1, abs=0.13)  # 300 pairs: +- 0.04
+
+
+def test_a_fraction_is_effective_cumulated_well_as_the_report_says() -> None:
+    """The same variance as of efficiencies, and the plain number where weights are alike."""
+    rng = np.random.default_rng(13)
+    values = rng.exponential(2.2, 4000)
+    for weights in (np.full(4000, 0.3), np.where(values > 5, 4.0, 1.0)):
+        of = distribution(values, weights)
+        cut = of.axis.values[700]
+        known = efficiency(scored(KIND.quantize(np.minimum(values, KIND.max)), weights), cut)
+        share = of.share(of.axis.values >= cut)
+        assert share.value == pytest.approx(known.value)
+        assert share.value * share.effective == pytest.approx(known.effective_passing)
+        if np.ptp(weights) == 0:
+            assert share.effective == pytest.approx(4000)
+            assert of.effective_cumulated == pytest.approx(4000)
+    nothing = of.share(np.zeros(len(of.weights), bool))
+    assert (nothing.value, nothing.effective) == (0.0, of.effective)
