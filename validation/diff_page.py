@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from naetrigger.contracts.version import __version__
 from naetrigger.validation.diff_schema import AucChange, DiffReport
 from naetrigger.validation.diff_tables import HEADLINES, diff_tables, headlines
-from naetrigger.validation.plots import COLOURS, Style, draw
+from naetrigger.validation.plots import COLOURS, Style, as_written, draw
 from naetrigger.validation.report.report_figure import ReportFigure
 from naetrigger.validation.report.verdict_page import VerdictPage, render_verdict
 
@@ -71,7 +71,7 @@ def _painter(changes: Sequence[AucChange], signals: Sequence[str]) -> Callable[[
                     label=model,
                 )
         axes.axvline(0, color="0.5", linewidth=1)
-        axes.set_yticks(range(len(signals)), signals)
+        axes.set_yticks(range(len(signals)), [as_written(signal) for signal in signals])
         axes.set_ylim(len(signals) - 0.5, -0.5)
         axes.set_xlabel("AUC, b − a")
         axes.legend(loc="best")

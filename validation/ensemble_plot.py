@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from naetrigger.validation.plots import COLOURS, MARKERS, Style, draw
+from naetrigger.validation.plots import COLOURS, MARKERS, Style, as_written, draw
 from naetrigger.validation.report.schema import EnsembleAuc
 
 
@@ -32,13 +32,13 @@ def ensemble_figure(name: str, style: Style, entries: Sequence[EnsembleAuc]) -> 
                 markersize=8,
                 markerfacecolor="white",
                 capsize=4,
-                label=model,
+                label=as_written(model),
             )
             for entry, row in zip(own, rows, strict=True):
                 axes.plot(entry.values, [row] * len(entry.values), "|", color=colour, ms=9)
         for row in range(len(signals) - 1):
             axes.axhline(-row - 0.5, color="0.85", linewidth=0.8)
-        axes.set_yticks([-i for i in range(len(signals))], signals)
+        axes.set_yticks([-i for i in range(len(signals))], [as_written(name) for name in signals])
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_ylim(-len(signals) + 0.5, 0.5)
         axes.set_xlabel("AUC, with standard deviation over seeds")

@@ -15,7 +15,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from naetrigger.contracts.events import Events
-from naetrigger.validation.plots import Style, draw
+from naetrigger.validation.plots import Style, as_written, draw
 
 Floats = npt.NDArray[np.float64]
 
@@ -83,7 +83,7 @@ def mean_images_figure(name: str, style: Style, images: Mapping[str, Floats]) ->
         panels = figure.subplots(down, across, squeeze=False).ravel()
         for axes, (process, image) in zip(panels, images.items(), strict=False):
             shown = axes.imshow(image, cmap="Greys", norm=scale, interpolation="nearest")
-            axes.set_xlabel(process, fontsize=9)
+            axes.set_xlabel(as_written(process), fontsize=9)
             axes.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
         for axes in panels[len(images) :]:
             axes.set_visible(False)

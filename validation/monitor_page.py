@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from naetrigger.validation.distributions import Distribution, Floats
 from naetrigger.validation.monitor_document import Sample
 from naetrigger.validation.monitor_schema import Drift, MonitoredFile, MonitorReport
-from naetrigger.validation.plots import COLOURS, DASHES, Style, draw
+from naetrigger.validation.plots import COLOURS, DASHES, Style, as_written, draw
 from naetrigger.validation.report.report_figure import ReportFigure
 from naetrigger.validation.report.verdict_page import Cell, Section, VerdictPage, render_verdict
 
@@ -137,7 +137,7 @@ def _painter(name: str, before: Distribution, now: Distribution) -> Callable[[Fi
                 heights, edges, color=COLOURS[i], linestyle=DASHES[i], label=label, linewidth=1.6
             )
         axes.set_yscale("log")
-        axes.set_xlabel(name)
+        axes.set_xlabel(as_written(name))
         axes.set_ylabel("fraction")
         axes.legend(loc="best")
 

@@ -113,9 +113,9 @@ def draw(
 
 def _put_labels(axes: Axes, style: Style, narrow: bool) -> None:
     """Label and sample side by side, the sample left out where the two would touch."""
-    axes.set_title(style.label, loc="left", fontweight="bold", fontsize=10)
+    axes.set_title(as_written(style.label), loc="left", fontweight="bold", fontsize=10)
     if style.sample and len(style.sample) + len(style.label) < (50 if narrow else 62):
-        axes.set_title(style.sample, loc="right", fontsize=9)
+        axes.set_title(as_written(style.sample), loc="right", fontsize=9)
 
 
 def _inline(svg: str, name: str) -> str:
@@ -145,6 +145,16 @@ def line_style(index: int) -> dict[str, Any]:
         "color": COLOURS[index % len(COLOURS)],
         "linestyle": DASHES[index % len(DASHES)],
     }
+
+
+def as_written(text: str) -> str:
+    """A name that somebody gave (process, column, label), for a figure to show as it is.
+
+    matplotlib takes what stands between two `$` for a formula, and leaves a label that begins with
+    `_` out of legends: a space of no width before it is not seen.
+    """
+    text = text.replace("$", r"\$")
+    return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
 
 
 def words(name: str) -> str:

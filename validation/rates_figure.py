@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from naetrigger.validation.plots import COLOURS, DASHES, MARKERS, Style, draw
+from naetrigger.validation.plots import COLOURS, DASHES, MARKERS, Style, as_written, draw
 from naetrigger.validation.report.report_figure import ReportFigure
 
 
@@ -120,7 +120,7 @@ def _pileup(axes: Axes, points: list[Any]) -> None:
             label=f"{entry['requested_khz']:g} kHz",
         )
     axes.axhline(1, color="0.6", linewidth=1)
-    axes.set_xlabel(points[0]["pileup"]["column"])
+    axes.set_xlabel(as_written(points[0]["pileup"]["column"]))
     axes.set_ylabel("rate / rate of all crossings")
     axes.set_ylim(bottom=0)
     axes.legend(loc="upper left")

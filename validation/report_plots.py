@@ -15,6 +15,7 @@ from naetrigger.validation.plots import (
     HATCHES,
     MARKERS,
     Style,
+    as_written,
     draw,
     words,
 )
@@ -42,12 +43,12 @@ def auc_figure(name: str, style: Style, models: Mapping[str, Sequence[Auc]]) -> 
                 marker=MARKERS[i % len(MARKERS)],
                 color=COLOURS[i % len(COLOURS)],
                 markerfacecolor="white" if i % 2 else COLOURS[i % len(COLOURS)],
-                label=model,
+                label=as_written(model),
             )
         for row in range(len(signals) - 1):
             axes.axhline(-row - 0.5, color="0.85", linewidth=0.8)
         axes.axvline(0.5, color="0.4", linewidth=1, linestyle="--")
-        axes.set_yticks([-i for i in range(len(signals))], signals)
+        axes.set_yticks([-i for i in range(len(signals))], [as_written(name) for name in signals])
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_ylim(-len(signals) + 0.5, 0.5)
         axes.set_xlabel("AUC, with bootstrap error")
@@ -96,12 +97,14 @@ def resources_figure(
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
             )
         axes.axvline(100, color="black", linestyle="--", linewidth=1.2)
-        names = [f"{words(line.quantity)}\n{e.target}, {e.source}" for line, e, _ in bars]
+        names = [
+            f"{words(line.quantity)}\n{as_written(e.target)}, {e.source}" for line, e, _ in bars
+        ]
         axes.set_yticks([-row for row in range(len(bars))], names, fontsize=8.5)
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_ylim(-len(bars) + 0.4, 0.6)
         axes.set_xlim(0, end)
-        axes.set_xlabel(f"% of the budget on {board.name}")
+        axes.set_xlabel(f"% of the budget on {as_written(board.name)}")
 
     return draw(name, style, paint, height=1.2 + 0.42 * len(bars), fitted=True)
 

@@ -13,6 +13,7 @@ from naetrigger.validation.efficiency import Roc, Scored, roc
 from naetrigger.validation.plots import (
     COLOURS,
     Style,
+    as_written,
     draw,
     line_style,
     make_logarithmic,
@@ -39,7 +40,7 @@ def roc_figure(
                 curve.background_efficiency,
                 curve.signal_efficiency,
                 **line_style(i),
-                label=model,
+                label=as_written(model),
                 drawstyle="steps-post",
             )
         x = np.geomspace(lowest, 1, 50)
@@ -51,7 +52,7 @@ def roc_figure(
         axes.set_xlim(lowest, 1)
         axes.set_ylim(0, 1.02)
         axes.set_xlabel("background efficiency")
-        axes.set_ylabel(f"efficiency of {signal}")
+        axes.set_ylabel(f"efficiency of {as_written(signal)}")
         axes.legend(loc="upper left")
 
     return draw(name, style, paint)
@@ -81,14 +82,16 @@ def score_figure(
         for i, (signal, sample) in enumerate(signals.items()):
             seen = _density(sample, edges)
             seen[seen == 0] = np.nan  # an empty bin is a gap, not a fall to the axis
-            axes.stairs(seen, edges, baseline=None, **line_style(i), linewidth=1.6, label=signal)
+            axes.stairs(
+                seen, edges, baseline=None, **line_style(i), linewidth=1.6, label=as_written(signal)
+            )
         axes.set_yscale("log")
         axes.set_xlim(edges[0], edges[-1])
         if edges[0] > 0 and edges[-1] / edges[0] > LOG_RANGE:
             make_logarithmic(axes.xaxis)
         low, high = axes.get_ylim()
         axes.set_ylim(low, high * (high / low) ** 0.35)  # room for the legend
-        axes.set_xlabel(xlabel)
+        axes.set_xlabel(as_written(xlabel))
         axes.set_ylabel("probability density")
         axes.legend(loc="upper right", ncols=2)
 

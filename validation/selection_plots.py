@@ -10,7 +10,15 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from naetrigger.validation.plots import COLOURS, MARKERS, Style, draw, line_style, make_logarithmic
+from naetrigger.validation.plots import (
+    COLOURS,
+    MARKERS,
+    Style,
+    as_written,
+    draw,
+    line_style,
+    make_logarithmic,
+)
 from naetrigger.validation.report.selection_schema import TurnOn, TurnOnBin
 
 Floats = npt.NDArray[np.float64]
@@ -73,7 +81,7 @@ def _paint_shape(axes: Axes, shape: Shape, targets: Sequence[float]) -> None:
     axes.set_xlim(edges[0], edges[-1])
     axes.set_yticks([])
     axes.tick_params(labelsize=8)
-    axes.set_xlabel(shape.column, fontsize=9)
+    axes.set_xlabel(as_written(shape.column), fontsize=9)
 
 
 def _density(shape: Shape, rows: npt.NDArray[np.bool_], edges: Floats) -> Floats:
@@ -111,13 +119,13 @@ def turn_on_figure(name: str, style: Style, unit: str, curves: Sequence[TurnOn])
                 color="black" if curve.process == "background" else COLOURS[number % len(COLOURS)],
                 markersize=4,
                 linewidth=1,
-                label=curve.process,
+                label=as_written(curve.process),
             )
         if logarithmic:
             make_logarithmic(axes.xaxis)
         axes.set_xlim(ends[0], 1.5 * ends[-1])
         axes.set_ylim(0, 1.45)
-        axes.set_xlabel(f"{curves[0].column} [{unit}]" if unit else curves[0].column)
+        axes.set_xlabel(as_written(f"{curves[0].column} [{unit}]" if unit else curves[0].column))
         axes.set_ylabel(f"efficiency at background {curves[0].target:g}")
         axes.legend(loc="upper left", ncols=2)
 
