@@ -34,6 +34,7 @@ class Limits(Settings):
 
 OF_SIGNALS = ("auc", "mean_efficiency", "efficiency")
 AT_POINTS = ("efficiency", "divergence")
+OF_SELECTIONS = ("divergence", "correlation")
 Limit = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -49,7 +50,7 @@ class Requirement(Settings):
     """A signal (auc, mean_efficiency, efficiency), a column (divergence, correlation), or the
     target of a firmware figure: hls, rtl."""
     model: Literal["teacher", "student"] = "student"
-    """Whose score, unless the figure is of firmware."""
+    """Whose score; of firmware and of what is selected (divergence, correlation) the student's."""
     at: Efficiency | None = None
     """The working point of an efficiency or a divergence, by its background efficiency."""
     at_least: Limit | None = None
@@ -64,6 +65,11 @@ class Requirement(Settings):
             raise ValueError(f"{self.figure} {needs} `at`, a background efficiency")
         if not self.of_a_model and self.model == "teacher":
             raise ValueError(f"{self.figure} has no `model`: firmware is the student's")
+        if self.figure in OF_SELECTIONS and self.model == "teacher":
+            raise ValueError(
+                f"{self.figure} is of the student's selection alone, so `model: teacher` cannot be "
+                "met; leave `model` out, or require an auc or an efficiency of the teacher"
+            )
         return self
 
     @property
@@ -79,7 +85,7 @@ class Requirement(Settings):
     @property
     def of_a_model(self) -> bool:
         """Whether it is of teacher or student, not of firmware."""
-        return self.figure in (*OF_SIGNALS, "divergence", "correlation")
+        return self.figure in (*OF_SIGNALS, *OF_SELECTIONS)
 
     @property
     def words(self) -> str:

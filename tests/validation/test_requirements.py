@@ -96,6 +96,14 @@ def test_what_the_report_does_not_have_has_failed_and_what_it_has_is_said(report
         ("{figure: efficiency, of: top, at: 0.02, at_least: 0.1}", "none of background_effic"),
         ("{figure: lut, of: rtl, at_most: 1}, {figure: lut, of: rtl, at_most: 2}", "stands twice"),
         ("{figure: lut, of: rtl, at_most: 1, model: teacher}", "lut has no `model`"),
+        (
+            "{figure: divergence, of: jet_pt, at: 0.01, at_most: 1, model: teacher}",
+            "divergence is of the student's selection alone",
+        ),
+        (
+            "{figure: correlation, of: jet_pt, at_most: 1, model: teacher}",
+            "correlation is of the student's selection alone",
+        ),
         ("{figure: taste, of: top, at_least: 0.1}", "figure"),
         ("{figure: auc, of: higgs, at_least: 0.1}", "none of data.signals"),
     ],
