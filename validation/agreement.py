@@ -205,14 +205,21 @@ def relative_difference(
     """|a - b| / max(|a|, |b|, median |a|), shape (N,); the median keeps zeros from counting.
 
     typical : instead of the median, for a part of a sample
-    NaN or infinity on one side only gives infinity.
+    NaN or infinity on any side gives infinity, on both too: such scores tell no events apart.
     """
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    numbers = np.isfinite(x) & np.isfinite(y)
+    typical = typical_size(x) if typical is None else typical
     with np.errstate(invalid="ignore", divide="ignore"):
-        typical = np.nanmedian(np.abs(x)) if typical is None else typical
         scale = np.maximum(np.maximum(np.abs(x), np.abs(y)), typical)
         difference = np.where(x == y, 0.0, np.abs(x - y) / scale)
-    return np.where(np.isnan(difference), np.inf, difference)
+    return np.where(numbers, difference, np.inf)
+
+
+def typical_size(scores: Scores) -> float:
+    """The median of |a| over the scores that are numbers; 0 if none is."""
+    finite = scores[np.isfinite(scores)]
+    return float(np.median(np.abs(finite))) if len(finite) else 0.0
 
 
 def _common(a: str, scores_a: Scores, b: str, scores_b: Scores) -> tuple[Scores, Scores]:

@@ -83,7 +83,7 @@ class ComparedEngine(Entry):
     n: int
     """Events of the file that it scored."""
     nan: int = 0
-    """Scores that are no numbers."""
+    """Scores that are NaN or infinite."""
 
 
 class PartingEvent(Entry):

@@ -21,6 +21,7 @@ from naetrigger.validation.agreement import (
     lsb_difference,
     relative_difference,
     spearman,
+    typical_size,
 )
 from naetrigger.validation.compare_schema import (
     DifferenceBin,
@@ -181,7 +182,7 @@ class PairCounts:
             self._sum += float(size.astype(np.float64).sum())
             self._largest = max(self._largest, int(size.max()))
         else:
-            self._scale = self._scale if self._scale is not None else float(np.nanmedian(np.abs(x)))
+            self._scale = typical_size(x) if self._scale is None else self._scale
             size = relative_difference(x, y, self._scale)
             beyond = np.flatnonzero(~(size <= self._relative))
             self._sum += float(size.sum())

@@ -79,7 +79,7 @@ class VerdictCounts:
         self._bits.add(block, edges[self._network.output][:, 0], bits)
         for name, scores in block.scores.items():
             self.scored[name] += len(scores)
-            self._nan[name] += int(np.isnan(np.asarray(scores, np.float64)).sum())
+            self._nan[name] += int((~np.isfinite(np.asarray(scores, np.float64))).sum())
         if self._first is None:
             self._first = block.inputs[:LAYER_ROWS].copy()
 
@@ -185,4 +185,10 @@ def _bit_check(check: BitCheck) -> Check:
 
 
 def _nan_check(name: str, nan: int) -> Check:
-    return Check(name=f"scores of {name} are numbers", passed=False, value=nan, limit=0, unit="NaN")
+    return Check(
+        name=f"scores of {name} are numbers",
+        passed=False,
+        value=nan,
+        limit=0,
+        unit="NaN or infinite",
+    )

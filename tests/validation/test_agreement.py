@@ -13,6 +13,7 @@ from naetrigger.validation.agreement import (
     compare_pair,
     differing_events,
     first_difference,
+    relative_difference,
     require_agreement,
     require_same_trace,
     spearman,
@@ -74,6 +75,17 @@ def test_nan_on_one_side_fails():
     broken = np.array([1, 1, np.nan, 1, 1])
     pair = compare_pair("torch", scores, "onnx", broken)
     assert not agreement_checks([pair])[0].passed
+
+
+@pytest.mark.parametrize("no_number", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_fail_also_where_both_have_them(no_number):
+    scores = np.array([1.0, no_number, 3.0, no_number, no_number])
+    pair = compare_pair("torch", scores, "onnx", scores.copy())
+    assert pair.max_relative == np.inf
+    assert not agreement_checks([pair])[0].passed
+    differences = relative_difference(scores, scores * (1 + 1e-3))
+    assert np.isfinite(differences).tolist() == [True, False, True, False, False]
+    assert differences[0] == pytest.approx(1e-3 / 2)  # over the median of the numbers, 2
 
 
 def test_teacher_and_student_are_compared_by_rank():

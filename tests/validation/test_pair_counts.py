@@ -103,6 +103,16 @@ def test_floats_are_close_or_not() -> None:
     assert not pair.is_exact
 
 
+@pytest.mark.parametrize("no_number", [np.nan, np.inf])
+def test_what_is_no_number_on_both_sides_differs_and_sets_no_scale(no_number: float) -> None:
+    x = np.linspace(1, 2, 1000)
+    x[:600] = no_number  # more than half of the first block, which settles the scale
+    y = x.copy()
+    y[700] *= 1.001
+    pair = counted(x, y, [800], ("teacher", "teacher"))
+    assert pair.beyond == 601
+
+
 def test_teacher_and_student_are_compared_by_rank_each_at_its_own_threshold() -> None:
     x = np.linspace(0, 10, 101)
     pair = counted(x, np.rint(10 * x).astype(np.int64), [50], ("teacher", "student"))
