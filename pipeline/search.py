@@ -21,6 +21,7 @@ from naetrigger.contracts.manifest import read_manifest, stage_key
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.workers import Pool, Workers, working
 from naetrigger.firmware_configs.board import Board, load_board
+from naetrigger.pipeline import stages
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.run import run
 from naetrigger.pipeline.run_folder import locked
@@ -271,14 +272,14 @@ def _layer_names(recipe: Recipe, root: Path) -> list[str]:
 
 
 def _study_name(recipe: Recipe, root: Path, board: Board) -> str:
-    """Of this teacher, recipe and board; another recipe's stand in the same storage."""
-    settings = recipe.model_dump(mode="json", include={"student", "search", "firmware"})
-    for name in ("trials", "storage"):
-        settings["search"].pop(name)
-    settings["firmware"] = {name: settings["firmware"][name] for name in ("square",)}
-    settings["board"] = board.model_dump(mode="json")
-    inputs = read_manifest(root).stages["training"].digests()
-    return stage_key(settings, recipe.seed, inputs, schema=2)[:16]
+    """Of the student and all that it reads, and of the board; others stand in the same storage."""
+    settings = {
+        "student": stages.STUDENT.key(recipe, read_manifest(root)),
+        "search": recipe.search.model_dump(mode="json", exclude={"trials", "storage"}),
+        "square": recipe.firmware.square,
+        "board": board.model_dump(mode="json"),
+    }
+    return stage_key(settings, recipe.seed, {}, schema=3)[:16]
 
 
 def require_searchable(recipe: Recipe) -> None:

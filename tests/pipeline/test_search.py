@@ -14,7 +14,7 @@ import pytest
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError, NaetriggerError
 from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
-from naetrigger.contracts.manifest import Manifest, StageRecord, write_manifest
+from naetrigger.contracts.manifest import FileRecord, Manifest, StageRecord, write_manifest
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export.student_task import Sample, StudentTask
 from naetrigger.firmware_configs.board import load_board
@@ -115,12 +115,22 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def toy_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
-    write_manifest(folder, Manifest({"training": StageRecord("key", (), 0, {}, ())}))
+    write_manifest(folder, manifest("spec"))
     monkeypatch.setattr(search_study, "STARTUP", 3)
     monkeypatch.setattr(search_module, "run", lambda *_, **__: None)
     monkeypatch.setattr(search_module, "working", Toy(toy))
     monkeypatch.setattr(search_module, "_remake", lambda *_: None)
     return folder
+
+
+def manifest(spec: str) -> Manifest:
+    """Of a run whose student has inputs of its own.
+
+    spec : their digest
+    """
+    student_inputs = FileRecord("data/student_input_spec.yaml", spec, 1, "settings")
+    data = StageRecord("key", (), 0, {}, (student_inputs,))
+    return Manifest({"data": data, "training": StageRecord("key", ("data",), 0, {}, ())})
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +218,16 @@ def test_more_trials_go_on_from_those_there(
     assert search(with_search(trials=4), root).rows == first.rows
     monkeypatch.setattr(search_module, "working", Toy(toy))
     assert search(RECIPE, root).rows == whole.rows
+
+
+def test_what_the_student_reads_has_a_search_of_its_own(root: Path) -> None:
+    """Also where neither the teacher nor the recipe has changed."""
+    name = search_module._study_name(RECIPE, root, BOARD)
+    write_manifest(root, manifest("another spec"))
+    assert search_module._study_name(RECIPE, root, BOARD) != name
+    write_manifest(root, manifest("spec"))
+    more = with_search(trials=9, storage="sqlite:////shared/s.db")
+    assert search_module._study_name(more, root, BOARD) == name
 
 
 def test_another_machine_goes_on_in_the_same_storage(root: Path, whole: SearchResult) -> None:
