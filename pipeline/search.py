@@ -22,6 +22,7 @@ from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.workers import Pool, Workers, working
 from naetrigger.firmware_configs.board import Board, load_board
 from naetrigger.pipeline import stages
+from naetrigger.pipeline.preflight import preflight
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.run import run
 from naetrigger.pipeline.run_folder import locked
@@ -103,6 +104,7 @@ def search(
     optuna = optuna_library()
     folder = root / SEARCH
     url = storage_url(storage or recipe.search.storage, folder)
+    preflight(recipe, ["student"])  # of the trials, before the teacher is trained
     run(recipe, root, until="training", progress=progress, notify=notify)
     board = load_board(recipe.firmware.board)
     job = TrialJob(recipe, root.absolute(), board)

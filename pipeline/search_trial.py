@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from naetrigger.contracts.errors import InputError, NaetriggerError
+from naetrigger.contracts.errors import EnvironmentProblem, InputError, NaetriggerError
 from naetrigger.contracts.manifest import NAME, sha256_of
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.progress import Silent
@@ -173,6 +173,8 @@ def evaluate(
 ) -> tuple[dict[str, Any], Any]:
     """Figures of one student, and the student with its network; a problem instead if it has none.
 
+    What this machine lacks is no problem of a student: EnvironmentProblem goes on.
+
     kept : students before their quantizers, for the trials of one process
     checks : what students of earlier rounds were like when they were looked at (TrialPruning)
     """
@@ -192,6 +194,8 @@ def evaluate(
         theirs = {name: early.other[name] for name in ("trial", "lut", "cycles", "beyond")}
         beaten = {"beaten_by": theirs.pop("trial"), "pruned": early.epoch}
         return {"rank_shift": look.seen["rank_shift"], **theirs, **beaten, "check": look.seen}, None
+    except EnvironmentProblem:
+        raise
     except NaetriggerError as error:
         return {"problem": str(error)}, None
     return figures | {"check": look.seen}, report

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError, NaetriggerError
+from naetrigger.contracts.errors import (
+    EnvironmentProblem,
+    InputError,
+    MissingExtra,
+    NaetriggerError,
+)
 from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
 from naetrigger.contracts.manifest import FileRecord, Manifest, StageRecord, write_manifest
 from naetrigger.contracts.network import FixedPointNetwork, Node
+from naetrigger.export import distil, qkeras_student
 from naetrigger.export.student_task import Sample, StudentTask
 from naetrigger.firmware_configs.board import load_board
-from naetrigger.pipeline import run_folder, search_front, search_study
+from naetrigger.pipeline import preflight, run_folder, search_front, search_study
 from naetrigger.pipeline import search as search_module
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.recipe import Recipe
@@ -30,6 +38,7 @@ from naetrigger.pipeline.search_trial import (
     beaten_by,
     beyond,
     changed,
+    evaluate,
     nonzero_digits,
     overrides,
     own_choice,
@@ -478,6 +487,31 @@ def test_a_shape_without_a_layer_ends_the_command(
     assert run_command_line(arguments) == 2
     assert "hidden" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("error", [MissingExtra("alkaid", "export"), EnvironmentProblem("full")])
+def test_what_the_machine_lacks_is_no_trial_without_a_student(
+    monkeypatch: pytest.MonkeyPatch, error: NaetriggerError
+) -> None:
+    monkeypatch.setattr(qkeras_student, "libraries", MagicMock())
+
+    def fit(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(distil, "fit_student", fit)
+    with pytest.raises(EnvironmentProblem, match=re.escape(str(error))):
+        evaluate(RECIPE, None, BOARD, {}, {})
+    error = InputError("too wide")
+    assert evaluate(RECIPE, None, BOARD, {}, {}) == ({"problem": "too wide"}, None)
+
+
+def test_packages_of_trials_are_looked_for_before_the_teacher_trains(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "run", lambda *_, **__: pytest.fail("it trains"))
+    monkeypatch.setattr(preflight, "find_spec", lambda name: None if name == "alkaid" else 1)
+    with pytest.raises(EnvironmentProblem, match=r"alkaid are not installed.*naetrigger\[export\]"):
+        search(RECIPE, root)
 
 
 def test_options_are_quoted_for_a_shell() -> None:
