@@ -12,6 +12,7 @@ from naetrigger.contracts.manifest import NAME, Manifest, damage, read_manifest,
 from naetrigger.contracts.regular_file import read_json
 from naetrigger.firmware_configs.shipped import parse_yaml, read_text
 from naetrigger.pipeline.packaging import validation_belongs
+from naetrigger.pipeline.passwords import masked_in
 from naetrigger.pipeline.run_folder import RECIPE, TEST
 
 if TYPE_CHECKING:
@@ -109,9 +110,9 @@ def _of_another(root: Path, report: Mapping[str, Any], rates: Mapping[str, Any])
 
 
 def _recipe(root: Path) -> Mapping[str, Any]:
-    """As it stands in the file, whatever program wrote it."""
+    """As it stands in the file, whatever program wrote it; a difference is shown, so is this."""
     path = root / RECIPE
-    return parse_yaml(read_text(path), str(path))
+    return parse_yaml(masked_in(read_text(path)), str(path))
 
 
 def _packages(manifest: Manifest) -> dict[str, str]:

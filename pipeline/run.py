@@ -22,6 +22,7 @@ from naetrigger.contracts.manifest import Manifest, StageRecord, damage, read_ma
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
 from naetrigger.contracts.workers import Workers
+from naetrigger.pipeline.passwords import masked_in
 from naetrigger.pipeline.preflight import preflight
 from naetrigger.pipeline.recipe import Recipe, load_recipe
 from naetrigger.pipeline.run_folder import (
@@ -192,7 +193,7 @@ def _note_changes(recipe: Recipe, root: Path, notify: Callable[[str], None]) -> 
     after = flat(recipe.model_dump(mode="json"))
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key):
-            notify(f"recipe: {key}: was {before.get(key)}, is {after.get(key)}")
+            notify(masked_in(f"recipe: {key}: was {before.get(key)}, is {after.get(key)}"))
 
 
 def flat(document: object, prefix: str = "") -> dict[str, object]:

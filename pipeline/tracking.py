@@ -21,7 +21,10 @@ from typing import Any
 from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
 from naetrigger.contracts.manifest import NAME, Manifest, read_manifest, sha256_of, verify
 from naetrigger.contracts.version import __version__
+from naetrigger.firmware_configs.shipped import read_text
+from naetrigger.pipeline.passwords import masked, masked_in
 from naetrigger.pipeline.run import flat, run_recipe
+from naetrigger.pipeline.run_folder import RECIPE
 from naetrigger.validation.report.schema import Report
 
 LOCAL = "local"
@@ -31,7 +34,7 @@ BATCH = 100  # parameters a call, as servers take them
 METRICS_BATCH = 1000
 MAX_VALUE = 500  # characters of a parameter, as older servers take them
 CURVES = ("training/curves.csv", "training/curves_baseline_ae.csv", "student/curves.csv")
-FILES = ("recipe.yaml", NAME, "validation/report.html", "validation/report.json")
+FILES = (NAME, "validation/report.html", "validation/report.json")
 FOLDERS = ("export",)
 PATIENCE = {  # else a server that is not there is waited for for minutes
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -79,13 +82,13 @@ def track(
         digest = sha256_of(root / NAME)
         known = _known(client, where, digest)
         if known is not None and package is None:
-            return Tracked(_shown(uri), name, known, new=False)
+            return Tracked(masked(uri), name, known, new=False)
         run_id = known or _logged(
             client, where, root, manifest, flat(recipe.model_dump(mode="json")), digest
         )
         if package is not None:
             client.log_artifacts(run_id, str(package), f"package/{package.name}")
-    return Tracked(_shown(uri), name, run_id, new=known is None)
+    return Tracked(masked(uri), name, run_id, new=known is None)
 
 
 def _logged(
@@ -108,6 +111,7 @@ def _logged(
             from naetrigger.validation.report.schema import report_from_json
 
             _log_report(client, run_id, report_from_json(report.read_bytes()))
+        client.log_text(run_id, masked_in(read_text(root / RECIPE)), RECIPE)
         for file in FILES:
             if (root / file).is_file():
                 client.log_artifact(run_id, str(root / file), file.rpartition("/")[0] or None)
@@ -125,7 +129,9 @@ def _log_parameters(client: Any, run_id: str, recipe: dict[str, object]) -> None
     from mlflow.entities import Param
 
     values = [
-        Param(_named(key), str(value)[:MAX_VALUE]) for key, value in recipe.items() if str(value)
+        Param(_named(key), masked_in(str(value))[:MAX_VALUE])
+        for key, value in recipe.items()
+        if str(value)
     ]
     for start in range(0, len(values), BATCH):
         client.log_batch(run_id, params=values[start : start + BATCH])
@@ -238,16 +244,11 @@ def _store_needed(uri: str, root: Path) -> Iterator[None]:
     except (EnvironmentProblem, InputError):
         raise
     except Exception as error:  # of whatever library the store is reached by
-        said = _shown(f"{type(error).__name__}: {error}".strip().splitlines()[0])[:300]
+        said = masked_in(f"{type(error).__name__}: {error}".strip().splitlines()[0], uri)[:300]
         raise EnvironmentProblem(
-            f"{_shown(uri)}: the run was not logged there ({said}). "
+            f"{masked(uri)}: the run was not logged there ({said}). "
             f"{root} is whole as it is; log it later with: naetrigger track {root}"
         ) from error
-
-
-def _shown(uri: str) -> str:
-    """A URI, or a text with some, without passwords."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
 
 
 def track_if_it_can(root: Path, to: str, warn: Callable[[str], None]) -> None:

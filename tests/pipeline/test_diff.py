@@ -106,6 +106,14 @@ def test_a_run_and_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "the runs are the same" in capsys.readouterr().out
 
 
+def test_a_password_in_a_recipe_is_not_shown(tmp_path: Path) -> None:
+    a, b = (write_run(tmp_path / name, REPORT) for name in "ab")
+    with (b / "recipe.yaml").open("a") as text:
+        text.write('search: {storage: "postgresql://me:secret@host/db"}\n')
+    (difference,) = diff_runs(a, b).recipe
+    assert difference.b == "postgresql://me:***@host/db"
+
+
 def test_every_section(tmp_path: Path) -> None:
     a = write_run(tmp_path / "a", REPORT)
     report = changed(metadata={"score": "mse", "score_scale": 0.25, "score_format": "ufixed<8,4>"})

@@ -112,6 +112,13 @@ def test_changed_settings_make_their_stage_and_what_reads_it(calls: Calls, tmp_p
     assert not list(tmp_path.glob(".*.old")) + list(tmp_path.glob(".*.partial"))
 
 
+def test_a_password_in_a_changed_recipe_is_not_said(calls: Calls, tmp_path: Path) -> None:
+    bring_up(calls, tmp_path)
+    storage = "postgresql://me:secret@host/db"
+    lines = bring_up(calls, tmp_path, changed(search={"storage": storage}))
+    assert "recipe: search.storage: was None, is postgresql://me:***@host/db" in lines
+
+
 def test_outdated_state(calls: Calls, tmp_path: Path) -> None:
     bring_up(calls, tmp_path)
     bring_up(calls, tmp_path, changed(objective={"steps": 5}), until="training")

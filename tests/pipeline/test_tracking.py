@@ -77,6 +77,22 @@ def test_its_files_are_copied(run: Path, logged: Any) -> None:
         assert (artifacts / file).read_bytes() == (run / file).read_bytes()
 
 
+def test_no_password_of_its_recipe_is_logged(run: Path, tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    shutil.copytree(run, root)
+    recipe = root / "recipe.yaml"
+    url = "postgresql://me:hunter2@db/searches"
+    recipe.write_text(recipe.read_text().replace("storage: null", f"storage: {url}"))
+    assert url in recipe.read_text()
+    done = track(root)
+    found = client(done.uri).get_run(done.run_id)
+    assert found.data.params["search.storage"] == "postgresql://me:***@db/searches"
+    files = [path for path in (tmp_path / "mlflow-artifacts").rglob("*") if path.is_file()]
+    assert "recipe.yaml" in {path.name for path in files}
+    for path in [*files, tmp_path / "mlflow.sqlite3"]:
+        assert b"hunter2" not in path.read_bytes()
+
+
 def test_it_stands_there_once(run: Path, logged: Any, tmp_path: Path) -> None:
     again = track(run)
     assert (again.run_id, again.new) == (logged.run_id, False)
