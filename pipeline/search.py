@@ -26,13 +26,13 @@ from naetrigger.pipeline.preflight import preflight
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.run import run
 from naetrigger.pipeline.run_folder import locked
+from naetrigger.pipeline.search_storage import database, storage_place
 from naetrigger.pipeline.search_study import (
     OBJECTIVES,
     Study,
     Trial,
     open_study,
     optuna_library,
-    storage_url,
 )
 from naetrigger.pipeline.search_trial import (
     SEARCH,
@@ -103,14 +103,16 @@ def search(
     """
     optuna = optuna_library()
     folder = root / SEARCH
-    url = storage_url(storage or recipe.search.storage, folder)
+    place = storage_place(storage or recipe.search.storage, folder)
     preflight(recipe, ["student"])  # of the trials, before the teacher is trained
+    if isinstance(place, str):
+        database(optuna, place)  # that cannot be reached is said now, too
     run(recipe, root, until="training", progress=progress, notify=notify)
     board = load_board(recipe.firmware.board)
     job = TrialJob(recipe, root.absolute(), board)
     with locked(root):
         folder.mkdir(exist_ok=True)
-        study = open_study(optuna, url, _study_name(recipe, root, board))
+        study = open_study(optuna, place, _study_name(recipe, root, board))
         trials = recipe.search.trials
         if len(study.finished(trials)) < trials:
             _make_trials(study, job, workers, progress or Silent())

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
+from naetrigger.contracts.errors import EnvironmentProblem, MissingExtra
+from naetrigger.pipeline.search_storage import Place, database, shown, storage_needed
 from naetrigger.pipeline.search_trial import Choice, Choices
 
-DATABASE = "study.sqlite3"
 OBJECTIVES = ("rank_shift", "lut", "cycles")
 NOTHING = (1.0, 1e9, 1e9)  # of a student that could not be made
 STARTUP = 10  # trials drawn at random before the sampler learns
@@ -47,8 +45,8 @@ class Trial:
 class Study:
     """The trials of one search by their places."""
 
-    def __init__(self, optuna: Any, study: Any, url: str) -> None:
-        self._optuna, self._study, self._url = optuna, study, url
+    def __init__(self, optuna: Any, study: Any, place: Place) -> None:
+        self._optuna, self._study, self._place = optuna, study, place
 
     @property
     def name(self) -> str:
@@ -59,7 +57,7 @@ class Study:
         """Every trial by its place; of two at one place the first counts."""
         states = self._optuna.trial.TrialState
         found: dict[int, Trial] = {}
-        with storage_needed(self._url):
+        with storage_needed(self._place):
             every = self._study.get_trials(deepcopy=False, states=(states.COMPLETE, states.RUNNING))
         for one in every:
             place = one.user_attrs.get(PLACE)
@@ -81,7 +79,7 @@ class Study:
 
         own : the choice at place 0
         """
-        with storage_needed(self._url):
+        with storage_needed(self._place):
             self._drop_half_asked()
             there = self.trials()
             asked = [
@@ -96,7 +94,7 @@ class Study:
     def tell(self, trial: Trial, figures: Mapping[str, Any]) -> None:
         """What came of a trial; that of another process at the same trial stays."""
         values = NOTHING if "problem" in figures else [figures[name] for name in OBJECTIVES]
-        with storage_needed(self._url):
+        with storage_needed(self._place):
             one = self._study.get_trials(deepcopy=False)[trial.number]
             if not one.state.is_finished():
                 self._study.sampler = sampler(self._optuna, 0, {})
@@ -126,29 +124,25 @@ class Study:
             for _, number in asked:
                 self._study.tell(number, state=self._optuna.trial.TrialState.FAIL)
             raise EnvironmentProblem(
-                f"{shown(self._url)}: another process works on the same search; wait for it, and "
+                f"{shown(self._place)}: another process works on the same search; wait for it, and "
                 "the same command goes on"
             )
 
 
-def open_study(optuna: Any, url: str, name: str) -> Study:
+def open_study(optuna: Any, place: Place, name: str) -> Study:
     """The study of that name, new or as it is.
 
-    Raises InputError for a URL that is none, EnvironmentProblem for a storage out of reach.
+    Raises what :func:`database` raises.
     """
-    try:
-        with storage_needed(url):
-            study = optuna.create_study(
-                storage=url,
-                study_name=name,
-                directions=["minimize"] * len(OBJECTIVES),
-                load_if_exists=True,
-            )
-    except ImportError as error:
-        raise EnvironmentProblem(
-            f"{shown(url)}: this database needs a Python driver ({error}); install it"
-        ) from error
-    return Study(optuna, study, url)
+    storage = database(optuna, place)
+    with storage_needed(place):
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=["minimize"] * len(OBJECTIVES),
+            load_if_exists=True,
+        )
+    return Study(optuna, study, place)
 
 
 def optuna_library() -> Any:
@@ -159,49 +153,6 @@ def optuna_library() -> Any:
         raise MissingExtra("optuna", "search") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
-
-
-def storage_url(storage: str | None, folder: Path) -> str:
-    """The URL of the storage: as asked for, else a database in the search's folder."""
-    if storage is None:
-        return f"sqlite:///{(folder / DATABASE).resolve()}"
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        make_url(storage)
-    except ArgumentError as error:
-        raise InputError(
-            f"search.storage: must be a URL as SQLAlchemy takes it, like sqlite:////shared/s.db or "
-            f"postgresql://user@host/name, got '{storage}'"
-        ) from error
-    return storage
-
-
-def shown(url: str) -> str:
-    """A URL without its password."""
-    from sqlalchemy.engine import make_url
-
-    return make_url(url).render_as_string(hide_password=True)
-
-
-@contextmanager
-def storage_needed(url: str) -> Iterator[None]:
-    """What a database raises that is out of reach or damaged, as one error."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (SQLAlchemyError, StorageInternalError) as error:
-        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-        found = getattr(cause, "orig", None) or cause or error
-        said = (str(found).strip() or type(found).__name__).splitlines()[0]
-        raise EnvironmentProblem(
-            f"{shown(url)}: cannot be used as the search's database ({said}); see that it can be "
-            "reached, or move it away if it is damaged. Finished trials are kept: the same command "
-            "goes on"
-        ) from error
 
 
 def sampler(optuna: Any, seed: int, fixed: Mapping[str, Choice]) -> Any:
