@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,36 +79,44 @@ class Study:
         """The trials at places first ... first + size - 1, asked for unless they have been.
 
         own : the choice at place 0
+
+        Raises EnvironmentProblem where another process asks at the same time.
         """
+        places = range(first, first + size)
         with storage_needed(self._place):
             self._drop_half_asked()
             there = self.trials()
             asked = [
                 self._ask(place, choices, seed, own if place == 0 else {})
-                for place in range(first, first + size)
+                for place in places
                 if place not in there
             ]
             self._refuse_company(asked)
         trials = self.trials()
-        return [trials[place] for place in range(first, first + size)]
+        if any(place not in trials for place in places):
+            raise self._company()
+        return [trials[place] for place in places]
 
     def tell(self, trial: Trial, figures: Mapping[str, Any]) -> None:
         """What came of a trial; that of another process at the same trial stays."""
         values = NOTHING if "problem" in figures else [figures[name] for name in OBJECTIVES]
-        with storage_needed(self._place):
+        with storage_needed(self._place), suppress(self._finished_elsewhere):
             one = self._study.get_trials(deepcopy=False)[trial.number]
             if not one.state.is_finished():
                 self._study.sampler = sampler(self._optuna, 0, {})
                 self._study._storage.set_trial_user_attr(one._trial_id, FIGURES, dict(figures))
-                self._study.tell(trial.number, values)
+                self._study.tell(trial.number, values, skip_if_finished=True)
 
     def _ask(
         self, place: int, choices: Choices, seed: int, fixed: Mapping[str, Choice]
     ) -> tuple[int, int]:
         """A new trial; its place is written last, so that a trial without one is a half one."""
         self._study.sampler = sampler(self._optuna, (seed * 1_000_003 + place) % 2**31, fixed)
-        trial = self._study.ask(_distributions(self._optuna, choices))
-        trial.set_user_attr(PLACE, place)
+        try:
+            trial = self._study.ask(_distributions(self._optuna, choices))
+            trial.set_user_attr(PLACE, place)
+        except self._finished_elsewhere as error:  # another process took it for a dead one's
+            raise self._company() from error
         return place, int(trial.number)
 
     def _drop_half_asked(self) -> None:
@@ -115,18 +124,36 @@ class Study:
         states = self._optuna.trial.TrialState
         for one in self._study.get_trials(deepcopy=False, states=(states.RUNNING,)):
             if PLACE not in one.user_attrs:
-                self._study.tell(one.number, state=states.FAIL)
+                self._fail(one.number)
 
     def _refuse_company(self, asked: list[tuple[int, int]]) -> None:
-        """Two processes that ask at once would see each other's trials: the later one ends."""
-        trials = self.trials()
-        if any(trials[place].number != number for place, number in asked):
-            for _, number in asked:
-                self._study.tell(number, state=self._optuna.trial.TrialState.FAIL)
-            raise EnvironmentProblem(
-                f"{shown(self._place)}: another process works on the same search; wait for it, and "
-                "the same command goes on"
-            )
+        """Two processes that ask at once would see each other's trials: the later one ends.
+
+        What it was first at stays: the other one may be at work on it already.
+        """
+        numbers = {place: trial.number for place, trial in self.trials().items()}
+        late = [number for place, number in asked if numbers.get(place) != number]
+        for number in late:
+            self._fail(number)
+        if late:
+            raise self._company()
+
+    def _fail(self, number: int) -> None:
+        """Give up a trial, unless another process has."""
+        with suppress(self._finished_elsewhere):
+            state = self._optuna.trial.TrialState.FAIL
+            self._study.tell(number, state=state, skip_if_finished=True)
+
+    def _company(self) -> EnvironmentProblem:
+        return EnvironmentProblem(
+            f"{shown(self._place)}: another process works on the same search; wait for it, and "
+            "the same command goes on"
+        )
+
+    @property
+    def _finished_elsewhere(self) -> type[Exception]:
+        found: type[Exception] = self._optuna.exceptions.UpdateFinishedTrialError
+        return found
 
 
 def open_study(optuna: Any, place: Place, name: str) -> Study:
