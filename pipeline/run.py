@@ -98,18 +98,30 @@ def run(
 
 def stage_states(root: Path, stages: Sequence[Stage] = STAGES) -> dict[str, State]:
     """How each stage of a run folder stands to the folder's own recipe."""
-    manifest, recipe = read_manifest(root), run_recipe(root)
+    manifest = read_manifest(root)
+    current = current_stages(run_recipe(root), manifest, stages)
     states: dict[str, State] = {}
     for stage in stages:
         if stage.name not in manifest.stages:
             states[stage.name] = "not run"
         elif damage(root, manifest.stages[stage.name]):
             states[stage.name] = "damaged"
-        elif manifest.stages[stage.name].key != stage.key(recipe, manifest):
-            states[stage.name] = "outdated"
         else:
-            states[stage.name] = "done"
+            states[stage.name] = "done" if stage.name in current else "outdated"
     return states
+
+
+def current_stages(
+    recipe: Recipe, manifest: Manifest, stages: Sequence[Stage] = STAGES
+) -> list[str]:
+    """Finished stages that belong to a recipe, they and all that they were made from."""
+    found: list[str] = []
+    for stage in stages:
+        record = manifest.stages.get(stage.name)
+        made_from = all(parent in found for parent in stage.parents)
+        if made_from and record is not None and record.key == stage.key(recipe, manifest):
+            found.append(stage.name)
+    return found
 
 
 def run_recipe(root: Path) -> Recipe:

@@ -43,6 +43,8 @@ def track(
     from naetrigger.pipeline.tracking import track as log_run
 
     done = log_run(folder, to, experiment, package)
+    if done.warning and not as_json:
+        typer.echo(f"warning: {folder}: {done.warning}", err=True)
     if as_json:
         typer.echo(json.dumps({"exit_status": PASSED, **vars(done)}))
     elif quiet:

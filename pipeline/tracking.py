@@ -1,7 +1,7 @@
 """A run in MLflow: its recipe, figures, curves, report and exported network.
 
 The run folder stays the source of truth: what is logged is read from it, and can be logged again.
-A run is known by the SHA-256 of its manifest, so it stands in an experiment once.
+A run is known by the SHA-256 of its manifest and recipe, so it stands in an experiment once.
 """
 
 from __future__ import annotations
@@ -19,23 +19,21 @@ from pathlib import Path
 from typing import Any
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
-from naetrigger.contracts.manifest import NAME, Manifest, read_manifest, sha256_of, verify
+from naetrigger.contracts.manifest import NAME, read_manifest, sha256_of, verify
 from naetrigger.contracts.version import __version__
 from naetrigger.firmware_configs.shipped import read_text
 from naetrigger.pipeline.passwords import masked, masked_in
-from naetrigger.pipeline.run import flat, run_recipe
+from naetrigger.pipeline.recipe import Recipe
+from naetrigger.pipeline.run import current_stages, flat, run_recipe
 from naetrigger.pipeline.run_folder import RECIPE
 from naetrigger.validation.report.schema import Report
 
 LOCAL = "local"
 DATABASE, ARTIFACTS = "mlflow.sqlite3", "mlflow-artifacts"
-MANIFEST_TAG = "naetrigger.manifest_sha256"
 BATCH = 100  # parameters a call, as servers take them
 METRICS_BATCH = 1000
 MAX_VALUE = 500  # characters of a parameter, as older servers take them
-CURVES = ("training/curves.csv", "training/curves_baseline_ae.csv", "student/curves.csv")
-FILES = (NAME, "validation/report.html", "validation/report.json")
-FOLDERS = ("export",)
+REPORT = ("report.html", "report.json")
 PATIENCE = {  # else a server that is not there is waited for for minutes
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
@@ -47,13 +45,25 @@ PATIENCE = {  # else a server that is not there is waited for for minutes
 class Tracked:
     """Where a run stands in MLflow.
 
-    uri : without its password; new : whether it was logged now
+    uri : without its password; new : whether it was logged now; outdated : finished stages that do
+    not belong to the run's recipe, of which nothing is logged
     """
 
     uri: str
     experiment: str
     run_id: str
     new: bool
+    outdated: tuple[str, ...] = ()
+
+    @property
+    def warning(self) -> str:
+        """What was left out; empty: nothing."""
+        if not self.outdated:
+            return ""
+        return (
+            f"not logged: {', '.join(self.outdated)}: outdated, not of the folder's recipe. Bring "
+            "the run up to date with naetrigger run, and log it again"
+        )
 
 
 def track(
@@ -71,6 +81,13 @@ def track(
     manifest = read_manifest(root)
     verify(root, manifest, list(manifest.stages))
     recipe = run_recipe(root)
+    stages = current_stages(recipe, manifest)
+    outdated = tuple(name for name in manifest.stages if name not in stages)
+    tags = {
+        "naetrigger.version": __version__,
+        "naetrigger.run_folder": str(root.resolve()),
+        "naetrigger.outdated": ", ".join(outdated) or "none",
+    }
     if package is not None and not package.is_dir():
         raise InputError(f"{package}: no such folder; make it with: naetrigger package {root}")
     uri = to or os.environ.get("MLFLOW_TRACKING_URI") or LOCAL
@@ -79,50 +96,52 @@ def track(
     with _store_needed(uri, root):
         client = _client(uri)
         where = _experiment(client, name, root, local=uri == _beside(root))
-        digest = sha256_of(root / NAME)
-        known = _known(client, where, digest)
-        if known is not None and package is None:
-            return Tracked(masked(uri), name, known, new=False)
-        run_id = known or _logged(
-            client, where, root, manifest, flat(recipe.model_dump(mode="json")), digest
-        )
+        identity = _identity(root, stages)
+        known = _known(client, where, identity)
+        run_id = known or _logged(client, where, root, recipe, stages, {**identity, **tags})
         if package is not None:
             client.log_artifacts(run_id, str(package), f"package/{package.name}")
-    return Tracked(masked(uri), name, run_id, new=known is None)
+    return Tracked(masked(uri), name, run_id, known is None, outdated)
+
+
+def _identity(root: Path, stages: list[str]) -> dict[str, str]:
+    """The tags that a run is known by: what it holds, and what of it belongs to which recipe."""
+    return {
+        "naetrigger.manifest_sha256": sha256_of(root / NAME),
+        "naetrigger.recipe_sha256": sha256_of(root / RECIPE),
+        "naetrigger.stages": ", ".join(stages),
+    }
 
 
 def _logged(
-    client: Any, where: str, root: Path, manifest: Manifest, recipe: dict[str, object], digest: str
+    client: Any, where: str, root: Path, recipe: Recipe, stages: list[str], tags: dict[str, str]
 ) -> str:
-    """A new run with all there is; it is marked as failed where that is cut short."""
-    tags = {
-        MANIFEST_TAG: digest,
-        "naetrigger.version": __version__,
-        "naetrigger.run_folder": str(root.resolve()),
-        "naetrigger.stages": ", ".join(manifest.stages),
-    }
+    """A new run with all there is of its stages; it is marked as failed where that is cut short."""
     run_id: str = client.create_run(where, tags=tags, run_name=root.resolve().name).info.run_id
     try:
-        _log_parameters(client, run_id, recipe)
-        for path in CURVES:
-            _log_curves(client, run_id, root / path)
-        report = root / "validation" / "report.json"
-        if "validation" in manifest.stages:
-            from naetrigger.validation.report.schema import report_from_json
-
-            _log_report(client, run_id, report_from_json(report.read_bytes()))
+        _log_parameters(client, run_id, flat(recipe.model_dump(mode="json")))
         client.log_text(run_id, masked_in(read_text(root / RECIPE)), RECIPE)
-        for file in FILES:
-            if (root / file).is_file():
-                client.log_artifact(run_id, str(root / file), file.rpartition("/")[0] or None)
-        for stage in FOLDERS:
-            if stage in manifest.stages:
-                client.log_artifacts(run_id, str(root / stage), stage)
+        client.log_artifact(run_id, str(root / NAME))
+        for stage in stages:
+            _log_stage(client, run_id, root / stage)
     except BaseException:
         client.set_terminated(run_id, "FAILED")
         raise
     client.set_terminated(run_id, "FINISHED")
     return run_id
+
+
+def _log_stage(client: Any, run_id: str, folder: Path) -> None:
+    for path in sorted(folder.glob("curves*.csv")):
+        _log_curves(client, run_id, path)
+    if folder.name == "validation":
+        from naetrigger.validation.report.schema import report_from_json
+
+        _log_report(client, run_id, report_from_json((folder / "report.json").read_bytes()))
+        for name in REPORT:
+            client.log_artifact(run_id, str(folder / name), folder.name)
+    if folder.name == "export":
+        client.log_artifacts(run_id, str(folder), folder.name)
 
 
 def _log_parameters(client: Any, run_id: str, recipe: dict[str, object]) -> None:
@@ -139,8 +158,6 @@ def _log_parameters(client: Any, run_id: str, recipe: dict[str, object]) -> None
 
 def _log_curves(client: Any, run_id: str, path: Path) -> None:
     """Every column of a file of curves, by its step or epoch."""
-    if not path.is_file():
-        return
     with path.open(encoding="utf-8", newline="") as text:
         rows = list(csv.DictReader(text))
     values = []
@@ -208,9 +225,10 @@ def _experiment(client: Any, name: str, root: Path, local: bool) -> str:
     return str(client.create_experiment(name, artifact_location=place))
 
 
-def _known(client: Any, where: str, digest: str) -> str | None:
-    """The finished run of the same manifest."""
-    wanted = f"tags.`{MANIFEST_TAG}` = '{digest}' and attributes.status = 'FINISHED'"
+def _known(client: Any, where: str, identity: dict[str, str]) -> str | None:
+    """The finished run that is the same."""
+    same = [f"tags.`{tag}` = '{value}'" for tag, value in identity.items()]
+    wanted = " and ".join([*same, "attributes.status = 'FINISHED'"])
     runs = client.search_runs([where], filter_string=wanted, max_results=1)
     return str(runs[0].info.run_id) if runs else None
 
@@ -258,4 +276,6 @@ def track_if_it_can(root: Path, to: str, warn: Callable[[str], None]) -> None:
     except (EnvironmentProblem, InputError) as error:
         warn(f"warning: {error}")
     else:
+        if done.warning:
+            warn(f"warning: {root}: {done.warning}")
         warn(f"mlflow: run {done.run_id} in experiment {done.experiment}, {done.uri}")

@@ -20,7 +20,7 @@ from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.manifest import Manifest, read_manifest
 from naetrigger.pipeline import preflight, run_folder
 from naetrigger.pipeline.recipe import Recipe, load_recipe
-from naetrigger.pipeline.run import run, stage_states, versions
+from naetrigger.pipeline.run import current_stages, run, stage_states, versions
 from naetrigger.pipeline.stages import STAGES, TRAINING, Stage
 from naetrigger.pipeline.work import Work
 
@@ -127,6 +127,19 @@ def test_outdated_state(calls: Calls, tmp_path: Path) -> None:
         "training": "done",
         "validation": "outdated",
     }
+
+
+def test_what_is_made_from_an_outdated_stage_is_outdated(calls: Calls, tmp_path: Path) -> None:
+    """Its own settings and files are those that it was made with; they are not the recipe's."""
+    bring_up(calls, tmp_path)
+    other = changed(objective={"steps": 5})
+    (tmp_path / "recipe.yaml").write_text(other.to_yaml(tmp_path))
+    assert stage_states(tmp_path, calls.stages) == {
+        "data": "done",
+        "training": "outdated",
+        "validation": "outdated",
+    }
+    assert current_stages(other, read_manifest(tmp_path), calls.stages) == ["data"]
 
 
 def test_another_seed_makes_all_anew(calls: Calls, tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
+from naetrigger.contracts.manifest import Manifest, StageRecord, record_files, write_manifest
 from naetrigger.pipeline import tracking
 from naetrigger.pipeline.cli import run_command_line
+from naetrigger.pipeline.run import run_recipe
+from naetrigger.pipeline.stages import STAGES
 from naetrigger.pipeline.tracking import report_metrics, track, track_if_it_can
 from naetrigger.validation.report.schema import Auc, Check, FirmwareEstimate, Report
 
@@ -29,19 +32,15 @@ CURVES = "step,loss,distance\n10,0.5,\n20,0.25,1.5\n"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with curves, whose manifest knows them."""
-    from naetrigger.contracts.manifest import (
-        StageRecord,
-        read_manifest,
-        record_files,
-        write_manifest,
-    )
-
     root: Path = small_run.make_run(tmp_path_factory.mktemp("tracked") / "my run")
     (root / "training" / "curves.csv").write_text(CURVES)
-    manifest = read_manifest(root)
-    stages = dict(manifest.stages)
-    stages["training"] = StageRecord("0", (), 0, {}, record_files(root / "training", "training"))
-    write_manifest(root, type(manifest)(stages))
+    stages: dict[str, StageRecord] = {}
+    for stage in STAGES[:4]:
+        key = stage.key(run_recipe(root), Manifest(stages))
+        assert key is not None
+        files = record_files(root / stage.name, stage.name)
+        stages[stage.name] = StageRecord(key, stage.parents, 0, {}, files)
+    write_manifest(root, Manifest(stages))
     return root
 
 
@@ -75,6 +74,33 @@ def test_its_files_are_copied(run: Path, logged: Any) -> None:
     (artifacts,) = (run.parent / "mlflow-artifacts" / "small").glob("*/artifacts")
     for file in ("recipe.yaml", "manifest.json", "export/network/network.json"):
         assert (artifacts / file).read_bytes() == (run / file).read_bytes()
+
+
+def test_what_is_outdated_is_named_and_not_logged(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the run stands there anew when its recipe is that of its stages again."""
+    root = tmp_path / "run"
+    shutil.copytree(run, root)
+    recipe, text = root / "recipe.yaml", (root / "recipe.yaml").read_text()
+    recipe.write_text(text.replace("\n  steps: 2000\n", "\n  steps: 5\n"))
+    assert recipe.read_text() != text
+    done = track(root)
+    assert done.outdated == ("training", "student", "export")
+    found = client(done.uri).get_run(done.run_id)
+    assert (found.data.tags["naetrigger.stages"], found.data.metrics) == ("data", {})
+    assert found.data.tags["naetrigger.outdated"] == "training, student, export"
+    files = {path.name for path in (tmp_path / "mlflow-artifacts").rglob("*") if path.is_file()}
+    assert files == {"recipe.yaml", "manifest.json"}
+    assert run_command_line(["track", str(root)]) == 0
+    assert "not logged: training, student, export: outdated" in capsys.readouterr().err
+    said: list[str] = []
+    track_if_it_can(root, "local", said.append)
+    assert "not logged: training, student, export: outdated" in said[0]
+    recipe.write_text(text)
+    again = track(root)
+    assert (again.new, again.outdated, again.warning) == (True, (), "")
+    assert client(done.uri).get_run(again.run_id).data.metrics["training/curves/loss"] == 0.25
 
 
 def test_no_password_of_its_recipe_is_logged(run: Path, tmp_path: Path) -> None:
