@@ -97,7 +97,7 @@ def finish_stage(root: Path, manifest: Manifest, stage: str, record: StageRecord
     folder = _partial(root, stage)
     for left in folder.rglob("*.partial"):  # of a write that a kill cut short
         left.unlink()
-    _flush_files(folder)
+    flush_files(folder)
     record = replace(record, files=record_files(folder, stage))
     if not record.files:
         raise EnvironmentProblem(f"{root}: stage '{stage}' wrote no files")
@@ -168,8 +168,8 @@ def _read_note(path: Path) -> dict[str, Any]:
     return note if isinstance(note, dict) else {}
 
 
-def _flush_files(folder: Path) -> None:
-    """Flush all files to disk, so that after a power cut the manifest never names a torn one."""
+def flush_files(folder: Path) -> None:
+    """Flush all files below a folder to disk: what then names them names none that is torn."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:

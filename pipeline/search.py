@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
-from naetrigger.contracts.manifest import read_manifest, stage_key
+from naetrigger.contracts.manifest import flush_folder, read_manifest, stage_key
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.workers import Pool, Workers, working
 from naetrigger.firmware_configs.board import Board, load_board
@@ -25,7 +25,7 @@ from naetrigger.pipeline import stages
 from naetrigger.pipeline.preflight import preflight
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.run import run
-from naetrigger.pipeline.run_folder import locked
+from naetrigger.pipeline.run_folder import flush_files, locked
 from naetrigger.pipeline.search_storage import database, storage_place
 from naetrigger.pipeline.search_study import (
     OBJECTIVES,
@@ -221,7 +221,7 @@ def _shown(figures: dict[str, Any]) -> dict[str, float]:
 
 
 def _write_student(folder: Path, student: dict[str, bytes] | None) -> None:
-    """A student's files, all or none."""
+    """A student's files, all or none, and on disk before its trial counts as finished."""
     if student is None:
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -230,8 +230,10 @@ def _write_student(folder: Path, student: dict[str, bytes] | None) -> None:
             path = Path(made) / folder.name / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+        flush_files(Path(made) / folder.name)
         shutil.rmtree(folder, ignore_errors=True)
         (Path(made) / folder.name).replace(folder)
+    flush_folder(folder.parent)
 
 
 def _remake(rows: list[Row], job: TrialJob, students: Path, workers: Workers) -> None:

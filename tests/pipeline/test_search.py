@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -266,6 +267,29 @@ def test_students_of_another_machine_are_made_again(
     monkeypatch.setattr(search_module, "working", other)
     with pytest.raises(EnvironmentProblem, match=r"comes out otherwise .*\(lut 1, was"):
         REMAKE(list(whole.front), job, root / "elsewhere", 1)
+
+
+def test_a_student_is_on_disk_before_its_trial_is_finished(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"student.json": b"{}", "network/network.json": b"{}"}
+    made = Toy(lambda choice, checks: {**costs(choice), "student": files})
+    monkeypatch.setattr(search_module, "working", made)
+    flushed: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.add(os.fstat(file).st_ino))
+    real, students = search_study.Study.tell, []
+
+    def tell(self: Any, trial: Any, figures: Any) -> None:
+        students.append(root / "search" / self.name / f"trial_{trial.place}")
+        for path in (students[-1].parent, students[-1], *students[-1].rglob("*")):
+            assert path.stat().st_ino in flushed, path
+        real(self, trial, figures)
+
+    monkeypatch.setattr(search_study.Study, "tell", tell)
+    search(with_search(trials=2), root)
+    assert [(folder / "network" / "network.json").read_bytes() for folder in students] == [
+        b"{}"
+    ] * 2
 
 
 def test_two_processes_at_one_search_do_not_mix(
