@@ -6,7 +6,8 @@
 The targets are those of tests/hostile/fuzz_targets.py. Each works in a process of its own, so that
 a crash of a C library ends that target alone. ``OUT/TARGET/corpus`` grows with what reaches new
 code, ``OUT/TARGET/found`` holds inputs that something else than a refusal came of, one for each
-place; ``OUT/results.jsonl`` a line a target. What is mended goes into tests/hostile/corpus.
+place; ``OUT/results.jsonl`` a line a target. The exit status is 1 while a target's ``found`` holds
+any, and where a target crashed. What is mended goes into tests/hostile/corpus, and out of OUT.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ NAMES = (
 )
 MAX_BYTES = 20_000
 HANGS_SECONDS = 25
+WHY = ".why"  # behind the name of an input: what came of it
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--target", choices=NAMES)
     parser.add_argument("--minutes", type=float, default=60, help="of all targets together")
@@ -45,7 +47,8 @@ def main() -> None:
     seconds = 60 * arguments.minutes / len(targets)
     if arguments.here:
         fuzz(targets[0], seconds, arguments.out.resolve() / targets[0])
-        return
+        return 0
+    failed = False
     for name in targets:
         command = [sys.executable, __file__, "--here", "--target", name]
         command += ["--minutes", str(seconds / 60), "--out", str(arguments.out)]
@@ -57,9 +60,11 @@ def main() -> None:
         with (arguments.out / "results.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
         print(json.dumps(line), flush=True)
+        failed |= bool(line["found"] or status)
     lines = [json.loads(x) for x in (arguments.out / "results.jsonl").read_text().splitlines()]
     head = ["target", "engine", "seconds", "inputs", "corpus", "found", "exit status"]
     print(table(head, [[str(line[name]) for name in head] for line in lines]))
+    return int(failed)
 
 
 def summary(name: str, folder: Path, seconds: float, status: int) -> dict[str, object]:
@@ -70,7 +75,7 @@ def summary(name: str, folder: Path, seconds: float, status: int) -> dict[str, o
         "seconds": round(seconds),
         "inputs": int(count.read_text()) if count.exists() else 0,
         "corpus": len(list((folder / "corpus").glob("*"))),
-        "found": len(list((folder / "found").glob("*"))),
+        "found": sum(path.suffix != WHY for path in (folder / "found").glob("*")),
         "exit status": status,
     }
 
@@ -115,7 +120,7 @@ class Recorder:
         if not path.exists():
             path.write_bytes(data)
             text = "".join(traceback.format_exception(error))[-3000:]
-            path.with_suffix(".why").write_text(f"{place}\n{text}")
+            path.with_suffix(WHY).write_text(f"{place}\n{text}")
 
 
 def _atheris(name: str, seconds: float, folder: Path) -> None:
@@ -158,4 +163,4 @@ def mutated(rng: random.Random, data: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
