@@ -72,14 +72,19 @@ class Row:
 @dataclass(frozen=True)
 class SearchResult:
     """rows : all students that could be made; front : those that no other beats; students : the
-    folder with trial_N of each"""
+    folder with trial_N of each; problems : why the other trials have none"""
 
     root: Path
     students: Path
     board: Board
     rows: tuple[Row, ...]
     front: tuple[Row, ...]
-    failed: int
+    problems: dict[int, str]
+
+    @property
+    def failed(self) -> int:
+        """Trials without a student."""
+        return len(self.problems)
 
     @property
     def pruned(self) -> int:
@@ -121,7 +126,8 @@ def search(
         students = folder / study.name
         best = front([row for row in made if not row.figures.get("pruned")])
         _remake(_firsts(best, made), job, students, workers)
-    return SearchResult(root, students, board, tuple(made), tuple(best), len(rows) - len(made))
+    problems = {row.trial: row.figures["problem"] for row in rows if "problem" in row.figures}
+    return SearchResult(root, students, board, tuple(made), tuple(best), problems)
 
 
 def _firsts(rows: list[Row], made: list[Row]) -> list[Row]:

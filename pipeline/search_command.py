@@ -74,6 +74,9 @@ def search(
     rows = [[row.trial, *(_shown(row.figures[f]) for f in FIGURES)] for row in result.front]
     terminal.show_table("", ["trial", *FIGURES], rows)
     typer.echo(str(root / "search" / "front.md"))
+    if result.problems:
+        trial, problem = next(iter(result.problems.items()))
+        typer.echo(f"{result.failed} trials have no student; trial {trial}: {problem}", err=True)
     if not fits:
         typer.echo(f"no student keeps the budget of {result.board.name}", err=True)
     return status

@@ -37,6 +37,7 @@ def write_front(result: SearchResult, recipe: Recipe) -> dict[str, Any]:
         "students": result.students.name,
         "trials": len(result.rows) + result.failed,
         "failed": result.failed,
+        "problems": {str(trial): said for trial, said in result.problems.items()},
         "pruned": result.pruned,
         "front": [_entry(row, differences.get(row.trial, {})) for row in result.front],
         "all": [_entry(row, {}) for row in result.rows],
@@ -113,6 +114,8 @@ def _markdown(
     ]
     if not any(row.fits for row in result.rows):
         lines += ["", f"**No student keeps the budget of {board.name}**; the front is of all."]
+    if result.problems:
+        lines += ["", "Without a student:", "", *_problems(result)]
     names = list(result.front[0].choice) if result.front else []
     lines += ["", "| " + " | ".join([*head, worst, *names]) + " |"]
     lines += ["|" + "---|" * (len(head) + 1 + len(names))]
@@ -129,6 +132,14 @@ def _markdown(
     lines += ["", "A row's student is made by `naetrigger run` with:", ""]
     lines += [f"- trial {row.trial}: `{_in_a_shell(row.options)}`" for row in result.front]
     return "\n".join(lines) + "\n"
+
+
+def _problems(result: SearchResult) -> list[str]:
+    """Each problem once, with its trials."""
+    trials: dict[str, list[str]] = {}
+    for trial, said in result.problems.items():
+        trials.setdefault(" ".join(said.split()), []).append(str(trial))
+    return [f"- {said} (trials {', '.join(numbers)})" for said, numbers in trials.items()]
 
 
 def _in_a_shell(options: list[str]) -> str:
@@ -167,9 +178,14 @@ def _draw(result: SearchResult, path: Path) -> None:
         axes.set(
             xlabel="LUTs (estimate)",
             ylabel="rank shift against the teacher",
-            xscale="log",
-            yscale="log",
+            xscale=_scale(whole, "lut"),
+            yscale=_scale(whole, "rank_shift"),
         )
         figure.colorbar(points, ax=axes, label=f"cycles of {result.board.clock_ns} ns")
         with whole_file(path) as partial:
             figure.savefig(partial, format="svg", metadata={"Date": None})
+
+
+def _scale(rows: tuple[Row, ...], figure: str) -> str:
+    """Logarithms need something to show: there may be no student, or none that differs."""
+    return "log" if any(row.figures[figure] > 0 for row in rows) else "linear"

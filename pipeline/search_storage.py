@@ -13,6 +13,7 @@ from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.pipeline.passwords import masked, masked_in
 
 DATABASE = "study.sqlite3"
+OPTION = "--storage (search.storage)"
 Place = str | Path
 """A URL, or the path of an SQLite file: no URL holds every name that a folder can have."""
 
@@ -29,7 +30,7 @@ def storage_place(storage: str | None, folder: Path) -> Place:
         url.get_dialect()
     except NoSuchModuleError as error:
         raise InputError(
-            f"search.storage: SQLAlchemy knows no database '{url.drivername}'; it takes sqlite, "
+            f"{OPTION}: SQLAlchemy knows no database '{url.drivername}'; it takes sqlite, "
             "postgresql, mysql and others that are installed"
         ) from error
     except (ArgumentError, ValueError) as error:
@@ -41,7 +42,7 @@ def storage_place(storage: str | None, folder: Path) -> Place:
 
 def _no_url() -> InputError:
     return InputError(
-        "search.storage: must be a URL as SQLAlchemy takes it, like sqlite:////shared/s.db or "
+        f"{OPTION}: must be a URL as SQLAlchemy takes it, like sqlite:////shared/s.db or "
         "postgresql://user@host/name; in a password @ is written %40, / %2F, : %3A and ? %3F. What "
         "came is not repeated here: it may hold a password"
     )
@@ -64,11 +65,11 @@ def database(optuna: Any, place: Place) -> Any:
     except ImportError as error:
         raise EnvironmentProblem(
             f"{shown(place)}: this database needs a Python driver ({error.__cause__ or error}); "
-            "install it, or name another in the URL, as in postgresql+psycopg://"
+            "install it, or name another in the URL, as postgresql+DRIVER://"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"search.storage: {shown(place)}: its database does not take this URL "
+            f"{OPTION}: {shown(place)}: its database does not take this URL "
             f"({type(error).__name__}); see the options behind ? in it"
         ) from error
 

@@ -496,6 +496,23 @@ def test_a_trial_without_a_student_has_a_problem_not_a_traceback() -> None:
         changed(recipe, {"sparsity": 0.5})
 
 
+def test_why_trials_have_no_student_is_said(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it is all of them, too."""
+    made = Toy(lambda choice, checks: {"problem": "its weights\nwent wrong"})
+    monkeypatch.setattr(search_module, "working", made)
+    monkeypatch.setattr(search_front, "signal_differences", lambda *_: {})
+    path = tmp_path / "toy.yaml"
+    path.write_text("name: toy\nsearch: {trials: 2, at_once: 1}\n")
+    assert run_command_line(["search", str(path), "--out", str(root)]) == 1
+    assert "2 trials have no student; trial 0: its weights" in capsys.readouterr().err
+    assert "- its weights went wrong (trials 0, 1)" in (root / "search" / "front.md").read_text()
+    document = json.loads((root / "search" / "front.json").read_text())
+    assert document["problems"] == dict.fromkeys("01", "its weights\nwent wrong")
+    assert document["failed"] == 2
+
+
 def test_a_shape_without_a_layer_ends_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
