@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from packaging.requirements import Requirement
+from packaging.version import InvalidVersion, Version
 
 from naetrigger.contracts.errors import EnvironmentProblem
 from naetrigger.pipeline.doctor import Finding, State
@@ -22,6 +23,7 @@ CORE = "core"
 NOT_SHOWN = {"dev", "all", "simulation"}  # Verilator is looked at as the tool it is
 NEEDED = {CORE, "export"}
 SECONDS = 300.0
+UNKNOWN = "(unknown version)"
 
 PURPOSES = {
     CORE: "training, scoring, reading runs",
@@ -61,16 +63,20 @@ class Group:
 def groups() -> list[Group]:
     """The core first, then every extra that is worth a line.
 
-    Raises EnvironmentProblem where the program runs without being installed.
+    Raises EnvironmentProblem where the program runs without being installed, or was half installed.
     """
     try:
         said = metadata.metadata(DISTRIBUTION)
+        requirements = [Requirement(line) for line in said.get_all("Requires-Dist") or ()]
     except metadata.PackageNotFoundError as error:
         raise EnvironmentProblem(
             "naetrigger itself is not installed in this environment, so what it needs is not "
             "known; in a checkout: pip install -e '.[export]'"
         ) from error
-    requirements = [Requirement(line) for line in said.get_all("Requires-Dist") or ()]
+    except ValueError as error:
+        raise _half_installed(str(error).splitlines()[0]) from error
+    if not requirements:
+        raise _half_installed("it names no requirements")
     extras = [name for name in said.get_all("Provides-Extra") or () if name not in NOT_SHOWN]
     core = tuple(r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""}))
     return [
@@ -80,6 +86,14 @@ def groups() -> list[Group]:
             for name in sorted(extras, key=lambda name: (name not in NEEDED, name))
         ),
     ]
+
+
+def _half_installed(why: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"the metadata of the installed naetrigger cannot be used ({why}), so what it needs is not "
+        "known; install it anew: pip install --force-reinstall --no-deps naetrigger, in a checkout "
+        "with -e . instead of the name"
+    )
 
 
 def _of(requirement: Requirement, extra: str) -> bool:
@@ -93,7 +107,7 @@ def examine(group: Group) -> Finding:
     old = [
         f"{r.name} {versions[r.name]} is installed, {r.name}{r.specifier} is needed"
         for r in group.requirements
-        if r.name in versions and not r.specifier.contains(versions[r.name], prereleases=True)
+        if r.name in versions and not _fits(r, versions[r.name])
     ]
     extra = DISTRIBUTION if group.name == CORE else f"{DISTRIBUTION}[{group.name}]"
     problem = "; ".join([*(f"{name} is not installed" for name in absent), *old])
@@ -112,6 +126,13 @@ def examine(group: Group) -> Finding:
     )
 
 
+def _fits(requirement: Requirement, version: str) -> bool:
+    try:
+        return requirement.specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
 def _remedy(state: State, extra: str, group: Group) -> str:
     if state == "missing":
         return f"pip install '{extra}'"
@@ -120,11 +141,13 @@ def _remedy(state: State, extra: str, group: Group) -> str:
 
 
 def installed(name: str) -> str:
-    """The version of a distribution, or an empty string."""
+    """The version of a distribution, or an empty string; UNKNOWN of one that was half installed."""
     try:
-        return metadata.version(name)
+        return metadata.version(name) or UNKNOWN
     except metadata.PackageNotFoundError:
         return ""
+    except (ValueError, KeyError):
+        return UNKNOWN
 
 
 def module_of(distribution: str) -> str:
@@ -156,11 +179,14 @@ def run_python(text: str) -> Said:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
         return Said("", f"takes more than {SECONDS:.0f} s")
+    except OSError as error:
+        return Said("", f"{sys.executable or 'Python'} cannot be started ({error})")
     if done.returncode == 0:
         return Said(done.stdout, "")
     lines = [line for line in done.stderr.splitlines() if line.strip()]

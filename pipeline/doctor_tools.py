@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -45,11 +46,15 @@ def compiler() -> Finding:
     program = shutil.which("g++")
     if program is None:
         return found
-    with tempfile.TemporaryDirectory(prefix="naetrigger-doctor-") as work:
-        source, made = Path(work) / "try.cpp", Path(work) / "try"
-        source.write_text(PROGRAM, encoding="utf-8")
-        problem = _problem([program, "-std=c++17", str(source), "-o", str(made)])
-        problem = problem or _problem([str(made)])
+    try:
+        with tempfile.TemporaryDirectory(prefix="naetrigger-doctor-") as work:
+            source, made = Path(work) / "try.cpp", Path(work) / "try"
+            source.write_text(PROGRAM, encoding="utf-8")
+            problem = _problem([program, "-std=c++17", str(source), "-o", str(made)])
+            problem = problem or _problem([str(made)])
+    except OSError as error:
+        problem = f"no room for a program to try it with ({error})"
+        found = replace(found, remedy="make room, or set TMPDIR to a folder that can be written")
     return _tried(found, {"g++": _version([program, "-dumpfullversion"])}, problem)
 
 
@@ -139,10 +144,8 @@ def cuda() -> Finding:
 
 def _tried(found: Finding, versions: dict[str, str], problem: str) -> Finding:
     """The finding of something that is there."""
-    values = {**vars(found), "versions": versions, "problem": problem}
-    if problem:
-        return Finding(**{**values, "state": "broken"})
-    return Finding(**{**values, "state": "works", "remedy": ""})
+    tried = replace(found, versions=versions, problem=problem)
+    return replace(tried, state="broken") if problem else replace(tried, state="works", remedy="")
 
 
 def _problem(command: list[str], environment: dict[str, str] | None = None) -> str:
@@ -163,8 +166,9 @@ def _problem(command: list[str], environment: dict[str, str] | None = None) -> s
     if done.returncode == 0:
         return ""
     lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    said = next((line for line in lines if "error" in line), lines[-1] if lines else "")
     return f"{Path(command[0]).name} ends with status {done.returncode}" + (
-        f": {lines[-1].strip()[:200]}" if lines else ""
+        f": {said.strip()[:200]}" if said else ""
     )
 
 

@@ -122,6 +122,47 @@ def test_without_an_installation_it_says_so(monkeypatch: pytest.MonkeyPatch) -> 
         groups()
 
 
+@pytest.mark.parametrize("content", [None, b"Name: it\nRequires-Dist: ??? no\n", b"\xff\xfe"])
+def test_half_installed_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    """As an interrupted pip leaves it; without requirements all of them would be there."""
+    distribution(tmp_path, monkeypatch, "naetrigger-half", content)
+    monkeypatch.setattr(doctor_packages, "DISTRIBUTION", "naetrigger-half")
+    with pytest.raises(EnvironmentProblem, match=r"cannot be used.*install it anew"):
+        groups()
+
+
+@pytest.mark.parametrize("content", [None, b"Name: it\nVersion: not.one\n", b"\xff\xfe"])
+def test_a_half_installed_package_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    distribution(tmp_path, monkeypatch, "halfway", content)
+    found = examine(Group("search", (Requirement("halfway>=1"),)))
+    assert (found.state, "halfway" in found.versions) == ("broken", True)
+    assert found.remedy == "pip install --force-reinstall --no-deps 'halfway>=1'"
+
+
+def distribution(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None
+) -> None:
+    """An installed distribution with this metadata."""
+    place = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    place.mkdir()
+    if content is not None:
+        (place / "METADATA").write_bytes(content)
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_a_python_that_cannot_be_started_or_speaks_no_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    odd = "import os\nos.write(2, b'\\xff no\\n')\nos._exit(1)\n"
+    assert doctor_packages.run_python(odd).problem.endswith(" no")
+    monkeypatch.setattr(doctor_packages.sys, "executable", "/nowhere/python")
+    assert "cannot be started" in doctor_packages.run_python("").problem
+
+
 def program(folder: Path, name: str, text: str) -> None:
     path = folder / name
     path.write_text(f"#!/bin/sh\n{text}\n")
@@ -141,6 +182,17 @@ def test_the_compiler_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert broken.state == "broken"
     assert broken.problem == "g++ ends with status 1: fatal: no headers"
     assert broken.remedy == missing.remedy
+    program(tmp_path, "g++", "printf 'g++: error: no as\\ncompilation terminated.\\n' >&2; exit 1")
+    assert doctor_tools.compiler().problem.endswith("g++: error: no as")
+    monkeypatch.setattr(doctor_tools.tempfile, "TemporaryDirectory", full)
+    assert (doctor_tools.compiler().state, "TMPDIR" in doctor_tools.compiler().remedy) == (
+        "broken",
+        True,
+    )
+
+
+def full(**_: str) -> None:
+    raise FileNotFoundError(2, "No usable temporary directory found")
 
 
 def test_programs_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
