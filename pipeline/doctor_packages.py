@@ -24,6 +24,7 @@ NOT_SHOWN = {"dev", "all", "simulation"}  # Verilator is looked at as the tool i
 NEEDED = {CORE, "export"}
 SECONDS = 300.0
 UNKNOWN = "(unknown version)"
+UNREADABLE = (ValueError, KeyError, OSError)  # of metadata, from one Python to the next
 
 PURPOSES = {
     CORE: "training, scoring, reading runs",
@@ -73,7 +74,7 @@ def groups() -> list[Group]:
             "naetrigger itself is not installed in this environment, so what it needs is not "
             "known; in a checkout: pip install -e '.[export]'"
         ) from error
-    except ValueError as error:
+    except UNREADABLE as error:
         raise _half_installed(str(error).splitlines()[0]) from error
     if not requirements:
         raise _half_installed("it names no requirements")
@@ -146,7 +147,7 @@ def installed(name: str) -> str:
         return metadata.version(name) or UNKNOWN
     except metadata.PackageNotFoundError:
         return ""
-    except (ValueError, KeyError):
+    except UNREADABLE:
         return UNKNOWN
 
 

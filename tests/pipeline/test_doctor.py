@@ -154,6 +154,19 @@ def distribution(
     monkeypatch.syspath_prepend(str(folder))
 
 
+def test_metadata_that_another_finder_misses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backport importlib_metadata takes the place of Python's own when it is imported."""
+
+    def missing(name: str) -> str:
+        raise FileNotFoundError("No package metadata was found.")
+
+    monkeypatch.setattr(doctor_packages.metadata, "version", missing)
+    monkeypatch.setattr(doctor_packages.metadata, "metadata", missing)
+    assert doctor_packages.installed("optuna") == doctor_packages.UNKNOWN
+    with pytest.raises(EnvironmentProblem, match="cannot be used"):
+        groups()
+
+
 def test_a_python_that_cannot_be_started_or_speaks_no_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
