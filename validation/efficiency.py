@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy import special
 
 from naetrigger.contracts.errors import InputError
+from naetrigger.validation.intervals import effective_trials
 
 Floats = npt.NDArray[np.float64]
 Scores = npt.NDArray[Any]
@@ -191,12 +192,15 @@ class Efficiency:
 def efficiency(sample: Scored, threshold: float) -> Efficiency:
     """Fraction of the sample's weight with score >= threshold, and its interval.
 
-    The interval is Clopper-Pearson at n_eff = p (1 - p) / var(p), where var(p) is that of a
-    ratio of sums over events; for unweighted rows that are each an event, n_eff = n exactly.
+    The interval is Clopper-Pearson at the effective number of events, as intervals.py has it; for
+    unweighted rows that are each an event, their number exactly.
     """
     passing = sample.scores >= threshold
     p = min(float(sample.weights[passing].sum() / sample.weights.sum()), 1.0)
-    n = _effective_trials(sample, passing, p)
+    _, event = np.unique(sample.event_ids, return_inverse=True)
+    total = np.asarray(np.bincount(event, sample.weights), np.float64)
+    deviation = float(np.sum(np.bincount(event, sample.weights * (passing - p)) ** 2))
+    n = float(effective_trials(p, deviation, total))
     low, high = clopper_pearson(p * n, n)
     return Efficiency(p, low, high, p * n)
 
@@ -209,15 +213,6 @@ def clopper_pearson(passed: float, n: float, confidence: float = CONFIDENCE) -> 
     low = special.betaincinv(passed, n - passed + 1, tail) if passed > 0 else 0.0
     high = special.betaincinv(passed + 1, n - passed, 1 - tail) if passed < n else 1.0
     return float(low), float(high)
-
-
-def _effective_trials(sample: Scored, passing: npt.NDArray[np.bool_], p: float) -> float:
-    _, event = np.unique(sample.event_ids, return_inverse=True)
-    w = sample.weights / sample.weights.sum()
-    if not 0 < p < 1:
-        return float(1 / np.sum(np.bincount(event, w) ** 2))
-    deviation = np.bincount(event, w * (passing - p))
-    return float(p * (1 - p) / np.sum(deviation**2))
 
 
 @dataclass(frozen=True)

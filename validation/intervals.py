@@ -36,6 +36,19 @@ def clopper_pearson_of(passed: Floats, n: Floats, confidence: float) -> tuple[Fl
     return low, high
 
 
+def effective_trials(p: Floats | float, deviation: Floats | float, total: Floats) -> Floats:
+    """n = p (1 - p) / var p of a ratio of sums over clusters; elementwise in p and deviation.
+
+    p = sum A_c / sum W_c, of which `deviation` is sum (A_c - p W_c)^2 and `total` all W_c, (C,).
+    Clusters that all have p passing do not scatter and leave n open; like those of which none or
+    all pass, they count by their weights: (sum W_c)^2 / sum W_c^2.
+    """
+    binomial, squares = np.asarray(p * (1 - p)), np.sum(total**2)
+    scatters = (binomial > 0) & (deviation > 1e-12 * binomial * squares)  # more than rounding
+    ratio = np.where(scatters, binomial, 1.0) / np.where(scatters, deviation, squares)
+    return np.asarray(ratio * total.sum() ** 2)
+
+
 def clopper_pearson_coverage(n: int, p: float, confidence: float) -> float:
     """The share of experiments of n events whose Clopper-Pearson interval holds p, exactly."""
     passed = np.arange(n + 1)

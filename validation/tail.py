@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.validation.intervals import clopper_pearson_of
+from naetrigger.validation.intervals import clopper_pearson_of, effective_trials
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -104,13 +104,8 @@ def fraction_of(sample: Sample, passing: npt.NDArray[np.bool_]) -> Fraction:
     p = min(float(passed.sum() / total.sum()), 1.0)
     squares = float(np.sum(passed**2))
     events = float(passed.sum()) ** 2 / squares if squares else 0.0
-    return Fraction(p, _trials(p, float(np.sum((passed - p * total) ** 2)), total), events)
-
-
-def _trials(p: float, deviation: float, total: Floats) -> float:
-    if 0 < p < 1 and deviation > 0:
-        return float(p * (1 - p) * total.sum() ** 2 / deviation)
-    return float(total.sum() ** 2 / np.sum(total**2))
+    trials = effective_trials(p, float(np.sum((passed - p * total) ** 2)), total)
+    return Fraction(p, float(trials), events)
 
 
 @dataclass(frozen=True)
@@ -152,19 +147,15 @@ def tail_of(sample: Sample, largest: float = 1.0) -> Tail:
     rows = order[: ends[-1] + 1]
     total = sample.by_cluster(sample.weights)
     squares, mixed = _running_squares(sample.weights[rows], sample.cluster_of()[rows], total)
-    whole, all_squares = float(total.sum()), float(np.sum(total**2))
-    p = np.minimum(running[ends] / whole, 1.0)
-    deviation = squares[ends] - 2 * p * mixed[ends] + p**2 * all_squares
-    sound = (p < 1) & (deviation > 1e-12 * squares[ends])
-    safe = np.where(sound, deviation, 1.0)
-    trials = np.where(sound, p * (1 - p) * whole**2 / safe, whole**2 / all_squares)
+    p = np.minimum(running[ends] / float(total.sum()), 1.0)
+    deviation = squares[ends] - 2 * p * mixed[ends] + p**2 * float(np.sum(total**2))
     values = scores[ends]
     after = np.append(scores, scores[-1] - 1)
     return Tail(
         values,
         after[ends + 1],
         p,
-        trials,
+        effective_trials(p, deviation, total),
         running[ends] ** 2 / squares[ends],
         len(sample),
     )

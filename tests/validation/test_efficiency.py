@@ -147,6 +147,18 @@ def test_efficiency_of_copies_counts_events_not_rows():
     assert found.effective_passing == pytest.approx(7.0)
 
 
+@pytest.mark.parametrize("jets", [(1, 5), (1, 5, 1), (1, 1, 5, 5)])
+@pytest.mark.parametrize("weight", [1.0, 0.1])
+@pytest.mark.parametrize("events", [1, 2, 9])
+def test_events_that_all_fire_by_the_same_share_have_an_interval(jets, weight, events):
+    """Nothing scatters between them, so they count as so many events, and no more."""
+    scores, ids = np.tile(jets, events), np.repeat(np.arange(events), len(jets))
+    found = efficiency(scored(scores, np.full(len(ids), weight), ids), 3)
+    assert found.value == pytest.approx(np.mean(np.array(jets) >= 3))
+    assert found.effective_passing == pytest.approx(found.value * events)
+    assert 0 <= found.low < found.value < found.high <= 1
+
+
 def test_weighted_efficiency_covers():
     """The 68% interval of a weighted efficiency contains the truth in about 68% of samples."""
     rng, inside = np.random.default_rng(7), 0

@@ -11,6 +11,7 @@ from naetrigger.validation.intervals import (
     CONFIDENCES,
     clopper_pearson_coverage,
     clopper_pearson_of,
+    effective_trials,
     order_coverage,
     order_ranks,
 )
@@ -55,3 +56,19 @@ def test_ranks_are_where_clopper_pearson_holds_the_fraction(confidence: float) -
     holds = k[(low <= p) & (p <= high)]
     ranks = order_ranks(n, p, confidence)
     assert (holds.min(), holds.max()) == (ranks.above, ranks.up_to)
+
+
+def test_effective_trials_by_hand() -> None:
+    """Of n events that are simply counted, n; of W = 1, 3, 4 with A = 1, 3, 0, 16 of 6.5."""
+    n, p = 40, np.array([0.0, 0.25, 1.0])
+    assert effective_trials(p, n * p * (1 - p), np.ones(n)) == pytest.approx(n)
+    w = np.array([1.0, 3.0, 4.0])
+    deviation = float(np.sum((np.array([1.0, 3.0, 0.0]) - 0.5 * w) ** 2))
+    assert effective_trials(0.5, deviation, w) == pytest.approx(16 / 6.5)
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-34, -1e-17])
+def test_clusters_that_do_not_scatter_count_by_their_weights(rounding: float) -> None:
+    """One of two rows passes in each cluster: by squares of deviations n would be infinite."""
+    n = effective_trials(0.5, rounding, np.array([2.0, 2.0, 4.0]))
+    assert n == pytest.approx(64 / 24)
