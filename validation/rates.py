@@ -154,11 +154,15 @@ def _refused(result: Threshold, reason: str, needs: int | None = None) -> Thresh
 
 @dataclass(frozen=True)
 class Part:
-    """A fraction in one part of a sample: a range of pile-up, or a sub-sample."""
+    """A fraction in one part of a sample: a range of pile-up, or a sub-sample.
+
+    rows : the part, a mask of the sample's crossings
+    """
 
     name: str
     low: float
     high: float
+    rows: npt.NDArray[np.bool_]
     fraction: Fraction
 
 
@@ -166,53 +170,36 @@ def by_context(
     sample: Sample, threshold: int, context: npt.NDArray[np.floating], bins: int = 5
 ) -> list[Part]:
     """The fraction passing in ranges of a context column, (N,), that hold like many crossings."""
-    finite = context[np.isfinite(context)]
-    if not len(finite):
+    finite = np.isfinite(context)
+    if not finite.any():
         return []
-    edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)))
+    edges = np.unique(np.quantile(context[finite], np.linspace(0, 1, bins + 1)))
     if len(edges) < 2:
         return []
     place = np.clip(np.searchsorted(edges, context, side="right") - 1, 0, len(edges) - 2)
-    return [
-        Part(
-            f"{edges[i]:g} to {edges[i + 1]:g}",
-            float(edges[i]),
-            float(edges[i + 1]),
-            _passing(sample.select((place == i) & np.isfinite(context)), threshold),
-        )
-        for i in range(len(edges) - 1)
-        if np.any((place == i) & np.isfinite(context))
-    ]
+    found = []
+    for i, (low, high) in enumerate(pairwise(edges.tolist())):
+        rows = (place == i) & finite
+        if rows.any():
+            passing = _passing(sample.select(rows), threshold)
+            found.append(Part(f"{low:g} to {high:g}", low, high, rows, passing))
+    return found
 
 
 def by_order(sample: Sample, threshold: int, parts: int = 5) -> list[Part]:
     """The fraction passing in consecutive parts of the file."""
     edges = np.linspace(0, len(sample), min(parts, len(sample)) + 1).astype(int)
-    rows = np.arange(len(sample))
-    return [
-        Part(
-            f"rows {a} to {b}",
-            float(a),
-            float(b),
-            _passing(sample.select((rows >= a) & (rows < b)), threshold),
-        )
-        for a, b in pairwise(edges.tolist())
-    ]
+    number = np.arange(len(sample))
+    found = []
+    for a, b in pairwise(edges.tolist()):
+        rows = (number >= a) & (number < b)
+        passing = _passing(sample.select(rows), threshold)
+        found.append(Part(f"rows {a} to {b}", float(a), float(b), rows, passing))
+    return found
 
 
 def _passing(sample: Sample, threshold: int) -> Fraction:
     return fraction_of(sample, sample.scores >= threshold)
-
-
-def chi2(parts: list[Part]) -> tuple[float, int]:
-    """(chi2, degrees of freedom) of one common fraction in all parts, binomial errors."""
-    trials = np.array([part.fraction.trials for part in parts])
-    p = np.array([part.fraction.value for part in parts])
-    common = float(np.sum(p * trials) / trials.sum())
-    if len(parts) < 2 or not 0 < common < 1:
-        return 0.0, 0
-    terms = (p - common) ** 2 * trials / (common * (1 - common))
-    return float(terms.sum()), len(parts) - 1
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from scipy import stats
 from naetrigger.contracts.errors import InputError
 from naetrigger.validation.efficiency import Scored, efficiency
 from naetrigger.validation.intervals import CONFIDENCES
+from naetrigger.validation.part_differences import chi2, pull
 from naetrigger.validation.rates import (
     Part,
     Threshold,
     by_context,
     by_order,
-    chi2,
     overlaps,
     threshold_for,
 )
@@ -140,13 +140,10 @@ class _Answers:
     """The answer to each requested rate."""
 
     def __init__(self, crossings: Crossings, question: Question) -> None:
-        self._question = question
+        self._crossings, self._question = crossings, question
         self._calibration = crossings.sample.select(crossings.calibration)
         self._test = crossings.sample.select(crossings.test)
         self._seeds = {name: fires[crossings.test] for name, fires in crossings.seeds.items()}
-        self._pileup = crossings.pileup
-        self._signals = crossings.signals
-        self._test_rows = crossings.test
         self._rng = np.random.default_rng(question.seed)
         self._requests = [r / question.crossing_rate_khz for r in question.requested_khz]
         reach = min(REACH * max(self._requests), 1.0)
@@ -173,11 +170,11 @@ class _Answers:
         found = threshold_for(self._tail, request, maximum=self._question.maximum, pool=self._apart)
         entry: dict[str, Any] = {"requested_khz": khz, **self._settled(found, spread)}
         if found.value is not None:
-            entry |= self._measured(found.value, found.at.fraction)
+            entry |= self._measured(found.value)
         elif found.needs is not None and self._question.extrapolate:
             entry |= self._extrapolated(request)
         threshold = entry["threshold_hw"]
-        kept = [] if threshold is None else [*_kept(self._signals, threshold)]
+        kept = [] if threshold is None else [*_kept(self._crossings.signals, threshold)]
         return {**entry, "signals": kept}
 
     def _settled(self, found: Threshold, spread: float | None) -> dict[str, Any]:
@@ -231,19 +228,22 @@ class _Answers:
             "note": "extrapolated by a generalized Pareto fit: rests on its form, not on events",
         }
 
-    def _measured(self, threshold: int, calibrated: Fraction) -> dict[str, Any]:
+    def _measured(self, threshold: int) -> dict[str, Any]:
         """What the test half says of a threshold, and how far it is from the calibration half."""
+        passing = self._crossings.sample.scores >= threshold
         fraction = fraction_of(self._test, self._test.scores >= threshold)
         shared, pure = overlaps(self._test, threshold, self._seeds)
         entry: dict[str, Any] = {
             "test": _rate(fraction, self._question),
-            "halves_pull": _pull(fraction, calibrated),
-            "stability": self._stability(by_order(self._test, threshold)),
+            "halves_pull": pull(
+                self._crossings.sample, passing, self._crossings.test, self._crossings.calibration
+            ),
+            "stability": self._stability(threshold, by_order(self._test, threshold)),
         }
-        if self._pileup is not None:
-            name, values = self._pileup
-            parts = by_context(self._test, threshold, values[self._test_rows])
-            entry["pileup"] = {"column": name, **self._stability(parts)}
+        if self._crossings.pileup is not None:
+            name, values = self._crossings.pileup
+            parts = by_context(self._test, threshold, values[self._crossings.test])
+            entry["pileup"] = {"column": name, **self._stability(threshold, parts)}
         if self._seeds:
             entry["pure"] = _rate(pure, self._question)
             entry["overlaps"] = [
@@ -256,8 +256,9 @@ class _Answers:
             ]
         return entry
 
-    def _stability(self, parts: list[Part]) -> dict[str, Any]:
-        value, degrees = chi2(parts)
+    def _stability(self, threshold: int, parts: list[Part]) -> dict[str, Any]:
+        passing = self._test.scores >= threshold
+        value, degrees = chi2(self._test, passing, [part.rows for part in parts])
         return {
             "parts": [
                 {"name": p.name, "low": p.low, "high": p.high, **_rate(p.fraction, self._question)}
@@ -279,12 +280,6 @@ def _kept(signals: Mapping[str, Scored], threshold: int) -> Iterator[dict[str, A
             "interval_68": [found.low, found.high],
             "effective_events": round(found.effective_passing, 1),
         }
-
-
-def _pull(one: Fraction, other: Fraction) -> float | None:
-    """Their difference in standard deviations."""
-    variance = sum(f.value * (1 - f.value) / f.trials for f in (one, other))
-    return float((one.value - other.value) / np.sqrt(variance)) if variance > 0 else None
 
 
 def _curve(crossings: Crossings, question: Question) -> list[dict[str, Any]]:

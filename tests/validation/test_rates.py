@@ -10,10 +10,10 @@ from scipy import stats
 
 from naetrigger.contracts.errors import InputError
 from naetrigger.validation.intervals import CONFIDENCES, order_coverage, order_ranks
+from naetrigger.validation.part_differences import chi2
 from naetrigger.validation.rates import (
     by_context,
     by_order,
-    chi2,
     expected_events,
     overlaps,
     threshold_for,
@@ -217,15 +217,17 @@ def test_parts_and_their_chi2() -> None:
     pileup = rng.normal(50, 10, 20_000).astype(np.float32)
     flat = by_context(sample, 2000, pileup)
     assert len(flat) == 5
-    value, degrees = chi2(flat)
+    value, degrees = chi2(sample, sample.scores >= 2000, [part.rows for part in flat])
     assert degrees == 4
     assert stats.chi2.sf(value, degrees) > 1e-3
     rising = replace(sample, scores=(sample.scores + 20 * pileup).astype(np.int64))
-    value, degrees = chi2(by_context(rising, 3500, pileup))
+    parts = by_context(rising, 3500, pileup)
+    value, degrees = chi2(rising, rising.scores >= 3500, [part.rows for part in parts])
     assert stats.chi2.sf(value, degrees) < 1e-6
     parts = by_order(sample, 2000)
     assert [part.low for part in parts] == [0, 4000, 8000, 12_000, 16_000]
-    assert stats.chi2.sf(*chi2(parts)) > 1e-3
+    value, degrees = chi2(sample, sample.scores >= 2000, [part.rows for part in parts])
+    assert stats.chi2.sf(value, degrees) > 1e-3
     assert by_context(sample, 2000, np.full(20_000, 50, np.float32)) == []
 
 
