@@ -19,14 +19,16 @@ import numpy.typing as npt
 from scipy import optimize, stats
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.validation.tail import Sample
+from naetrigger.validation.tail import Sample, tail_of
 
 Floats = npt.NDArray[np.float64]
 
-TAIL_EVENTS = 1000.0  # effective; the tail is at most a tenth of the sample
+TAIL_EVENTS = 1000.0  # effective
+LARGEST_TAIL = 0.1  # of the sample
 MIN_TAIL_EVENTS = 100.0
 MIN_SCORES = 3
 LARGEST_SHAPE = 2.0  # beyond it a tail is heavier than any score's
+SHAPE_STEP = 1e-3  # how closely shape and ln(scale) are sought
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,13 @@ class Extrapolated:
 
 @dataclass(frozen=True)
 class _Tail:
-    """Rows at or above a start: their weights, distinct excesses, and which each row has."""
+    """Rows at or above a start: their weights, distinct excesses, and which each row has.
+
+    events : effective; crossings of one pool event count as one
+    """
 
     start: int
+    events: float
     rows: npt.NDArray[np.intp]
     weights: Floats
     excess: Floats
@@ -76,29 +82,43 @@ class _Tail:
 def fit_tail(sample: Sample, events: float = TAIL_EVENTS) -> TailFit:
     """The tail of about so many effective events, at most a tenth of the sample; by likelihood.
 
-    Raises InputError where fewer than 100 effective events make a tail, or all share few scores.
+    Raises InputError where fewer than 100 effective events make a tail, where all share few scores,
+    and where no Pareto tail is like them.
     """
     tail = _tail(sample, events)
-    effective = tail.weights.sum() ** 2 / np.sum(tail.weights**2)
-    if effective < MIN_TAIL_EVENTS or len(tail.excess) < MIN_SCORES:
+    if tail.events < MIN_TAIL_EVENTS or len(tail.excess) < MIN_SCORES:
         raise InputError(
-            f"rates: the tail above {tail.start} holds {effective:.0f} effective events with "
+            f"rates: the tail above {tail.start} holds {tail.events:.0f} effective events with "
             f"{len(tail.excess)} different scores; an extrapolation needs {MIN_TAIL_EVENTS:g} and "
             f"{MIN_SCORES}"
         )
-    return _fitted(tail, tail.weights, float(sample.weights.sum()))
+    fit = _fitted(tail, tail.weights, float(sample.weights.sum()))
+    if abs(fit.shape) > LARGEST_SHAPE - 10 * SHAPE_STEP:
+        raise InputError(
+            f"rates: scores above {tail.start} are not like a Pareto tail: its shape came out as "
+            f"{fit.shape:.2f}, the end of what is tried, so nothing can be extrapolated from them; "
+            "ask for rates that the sample resolves, or give more crossings"
+        )
+    return fit
 
 
 def _tail(sample: Sample, events: float) -> _Tail:
-    order = np.argsort(-sample.scores, kind="stable")
-    w = sample.weights[order]
-    running = np.cumsum(w)
-    enough = int(np.searchsorted(running**2 / np.cumsum(w**2), events))
-    tenth = int(np.searchsorted(running, 0.1 * running[-1]))
-    start = int(sample.scores[order[min(enough, tenth, len(order) - 1)]])
+    """Down to the first score with so many events above, or the last within a tenth of all."""
+    known = tail_of(sample, LARGEST_TAIL)
+    within = int(np.sum(known.fraction <= LARGEST_TAIL * (1 + 1e-9)))
+    if not within:
+        raise InputError(
+            f"rates: {known.fraction[0]:.3g} of the crossings share the highest score "
+            f"{known.values[0]}, and a tail is at most {LARGEST_TAIL:g} of them: there is nothing "
+            "to extrapolate from"
+        )
+    enough = known.events[:within] >= events
+    last = int(np.argmax(enough)) if enough.any() else within - 1
+    start = int(known.values[last])
     rows = np.flatnonzero(sample.scores >= start)
     excess, which = np.unique(sample.scores[rows] - start, return_inverse=True)
-    return _Tail(start, rows, sample.weights[rows], excess.astype(float), which)
+    weights = sample.weights[rows]
+    return _Tail(start, float(known.events[last]), rows, weights, excess.astype(float), which)
 
 
 def _fitted(tail: _Tail, weights: Floats, total: float, first: TailFit | None = None) -> TailFit:
@@ -125,7 +145,7 @@ def _most_likely(x: Floats, share: Floats, guess: tuple[float, float]) -> tuple[
         loss,
         [guess[0], np.log(guess[1])],
         method="Nelder-Mead",
-        options={"xatol": 1e-3, "fatol": 1e-8},
+        options={"xatol": SHAPE_STEP, "fatol": 1e-8},
     )
     return float(best.x[0]), float(np.exp(best.x[1]))
 

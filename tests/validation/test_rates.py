@@ -198,6 +198,41 @@ def test_extrapolation_finds_the_tail_of_an_exponential(lsb: float) -> None:
         fit_tail(sample.select(np.arange(20_000) < 200))
 
 
+def test_a_tail_never_reaches_down_to_a_score_that_most_crossings_share() -> None:
+    """Of 20 000 crossings 19 600 score nothing; the others are exponential above it."""
+    rng = np.random.default_rng(17)
+    sample = exponential(20_000, rng)
+    rare = replace(sample, scores=np.where(rng.random(20_000) < 0.98, 0, 1 + sample.scores))
+    for events in (500.0, 1000.0, 2000.0):
+        fit = fit_tail(rare, events)
+        assert fit.start == rare.scores[rare.scores > 0].min()
+        assert fit.fraction == pytest.approx(0.02, rel=0.1)
+        assert fit.shape == pytest.approx(0, abs=0.15)
+    found = extrapolate(rare, 2e-5, rng, replicas=40)
+    assert found.intervals[0.95][0] <= np.log(0.02 / 2e-5) * FINE <= found.intervals[0.95][1]
+    at_the_top = replace(sample, scores=np.minimum(sample.scores, 1000))
+    with pytest.raises(InputError, match=r"0\.3.* of the crossings share the highest score 1000"):
+        fit_tail(at_the_top)
+
+
+def test_a_tail_of_no_pareto_form_is_refused() -> None:
+    """A twentieth of the crossings share a score, and two of a hundred lie far above it."""
+    rng = np.random.default_rng(18)
+    sample, u = exponential(20_000, rng), rng.random(20_000)
+    scores = np.where(u < 0.02, 6 + sample.scores, np.where(u < 0.07, 5, 0))
+    with pytest.raises(InputError, match=r"above 5 are not like a Pareto tail: .* as 2\.00"):
+        fit_tail(replace(sample, scores=scores))
+
+
+def test_crossings_of_one_pool_event_make_no_tail() -> None:
+    """As many crossings as one likes, of a pool of 50: the tail holds no 100 effective events."""
+    rng = np.random.default_rng(19)
+    sample = exponential(20_000, rng)
+    assert fit_tail(replace(sample, clusters=rng.integers(0, 15_000, 20_000))).fraction > 0.04
+    with pytest.raises(InputError, match=r"holds [45]\d effective events .*needs 100"):
+        fit_tail(replace(sample, clusters=rng.integers(0, 50, 20_000)))
+
+
 def test_the_survival_function_is_scipys() -> None:
     z = np.array([0.0, 0.3, 2.0, 30.0])
     for shape in (-0.5, -1e-12, 0.0, 0.2, 1.5):
