@@ -12,6 +12,7 @@ the error from the fit is given, and the threshold with half and twice the tail.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ class TailFit:
     scale: float
 
     def threshold(self, requested: float) -> float:
-        """Where a fraction smaller than `fraction` passes; inf where the tail has no end there."""
+        """Where a fraction smaller than `fraction` passes; inf where that is beyond any number."""
         beyond = stats.genpareto.isf(requested / self.fraction, self.shape, scale=self.scale)
         return float(self.start + beyond)
 
@@ -171,28 +172,45 @@ def extrapolate(
 
     Its intervals come from resampled tails, clusters drawn whole with Poisson(1) multiplicity.
 
-    Raises InputError where the tail cannot be fitted, or the request is within the sample.
+    Raises InputError where the tail cannot be fitted, where the request is within the sample or as
+    near to it as the tail's fraction is known, and where the fit sets no end to the score.
     """
-    fit = fit_tail(sample)
-    if requested >= fit.fraction:
+    half, fit, twice = (fit_tail(sample, factor * TAIL_EVENTS) for factor in (0.5, 1.0, 2.0))
+    if requested >= half.fraction:
         raise InputError(
-            f"rates: {requested:.3g} is within the sample (its tail begins at {fit.fraction:.3g}); "
-            "an extrapolation is for rarer requests"
+            f"rates: {requested:.3g} is within the sample (half of its tail begins at "
+            f"{half.fraction:.3g}); an extrapolation is for rarer requests"
         )
-    tail, total = _tail(sample, TAIL_EVENTS), float(sample.weights.sum())
-    _, cluster = np.unique(sample.cluster_of()[tail.rows], return_inverse=True)
-    found = []
-    for _ in range(replicas):
-        times = rng.poisson(1.0, int(cluster.max()) + 1)
-        again = _fitted(tail, tail.weights * times[cluster], total, fit)
-        found.append(again.threshold(requested))
+    again = list(_resampled(sample, fit, replicas, rng))
+    least = min((one.fraction for one in again), default=fit.fraction)
+    if requested >= least:
+        raise InputError(
+            f"rates: {requested:.3g} is too near to where the tail begins (at {fit.fraction:.3g}, "
+            f"in a resample at {least:.3g}); an extrapolation is for rarer requests"
+        )
+    found = [one.threshold(requested) for one in (fit, half, twice, *again)]
+    if not np.isfinite(found).all():
+        raise InputError(
+            f"rates: a tail of shape {fit.shape:.2f} sets no threshold for a fraction of "
+            f"{requested:.3g}; ask for a larger one"
+        )
     intervals = {
         c: (
-            int(np.floor(np.quantile(found, (1 - c) / 2))),
-            int(np.ceil(np.quantile(found, (1 + c) / 2))),
+            int(np.floor(np.quantile(found[3:], (1 - c) / 2))),
+            int(np.ceil(np.quantile(found[3:], (1 + c) / 2))),
         )
         for c in confidences
     }
-    others = [fit_tail(sample, factor * TAIL_EVENTS).threshold(requested) for factor in (0.5, 2.0)]
-    half, twice = (int(np.ceil(value)) for value in others)
-    return Extrapolated(int(np.ceil(fit.threshold(requested))), intervals, fit, half, twice)
+    value, with_half, with_twice = (int(np.ceil(t)) for t in found[:3])
+    return Extrapolated(value, intervals, fit, with_half, with_twice)
+
+
+def _resampled(
+    sample: Sample, fit: TailFit, replicas: int, rng: np.random.Generator
+) -> Iterator[TailFit]:
+    """Fits to the tail with its clusters drawn anew."""
+    tail, total = _tail(sample, TAIL_EVENTS), float(sample.weights.sum())
+    _, cluster = np.unique(sample.cluster_of()[tail.rows], return_inverse=True)
+    for _ in range(replicas):
+        times = rng.poisson(1.0, int(cluster.max()) + 1)
+        yield _fitted(tail, tail.weights * times[cluster], total, fit)
