@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from naetrigger.contracts.errors import InputError, suggestion, unwritable
-from naetrigger.contracts.events import HARDWARE_UNIT, Events, split_of
+from naetrigger.contracts.events import HARDWARE_UNIT, Events, hashed, split_of
 from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
@@ -35,6 +35,7 @@ from naetrigger.validation.tail import Sample
 POOL_COLUMN = "pool_event"
 MAX_POOL = 1 << 24  # columns of events are float32, which tells whole numbers apart below it
 PILEUP_COLUMNS = ("mean_pileup", "n_pileup", "pileup", "PV_npvs")
+HALVES_STREAM = 3  # of the hash; the split takes the first, a stable subset the second
 CROSSING_RATE = "crossing_rate_khz"  # attribute of simulated zero bias
 DOCUMENT, FIGURE, PAGE = "rates.json", "rates.svg", "rates.html"
 
@@ -236,14 +237,13 @@ class _Collected:
 
     def add(self, chunk: ScoredChunk) -> None:
         """Keep a chunk's crossings that the run has not learned from."""
-        rest = (1 - self._used) / 2
-        half = split_of(chunk.event_ids, (self._used, rest, rest))
-        rows = half > 0
+        rows = split_of(chunk.event_ids, (self._used, 0.0, 1 - self._used)) > 0
         self.left_out += int((~rows).sum())
         kept = chunk.kept[rows]
         pool = kept[:, 0].astype(np.int32)
         fires = kept[:, 2:].astype(bool)
-        arrays = chunk.scores[rows], chunk.weights[rows], half[rows], pool, kept[:, 1], fires
+        settles = in_calibration(chunk.event_ids[rows])
+        arrays = chunk.scores[rows], chunk.weights[rows], settles, pool, kept[:, 1], fires
         self._chunks.append((chunk.first_row, arrays))
 
     def crossings(self) -> Crossings:
@@ -251,18 +251,27 @@ class _Collected:
         if not self._chunks:
             raise InputError(f"{self._process}: holds no events")
         ordered = [arrays for _, arrays in sorted(self._chunks, key=lambda item: item[0])]
-        scores, weights, half, pool, pileup, fires = (
+        scores, weights, settles, pool, pileup, fires = (
             np.concatenate(parts) for parts in zip(*ordered, strict=True)
         )
         clusters = None if self._columns.pool is None else pool.astype(np.int64)
         name = self._columns.pileup
         return Crossings(
             Sample(scores, weights, clusters),
-            half == 1,
-            half == 2,
+            settles,
+            ~settles,
             {seed.name: fires[:, i] for i, seed in enumerate(self._columns.seeds)},
             None if name is None else (name, pileup),
         )
+
+
+def in_calibration(event_ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Which half each crossing is in, by a hash of its id alone; (N,).
+
+    A hash of its own: a run's data/test.h5 is a part of its file by the split's hash, and
+    `data.max_background` takes one by the subset's.
+    """
+    return hashed(event_ids, HALVES_STREAM) < np.uint64(1 << 63)
 
 
 def _attributes(source: EventSource, process: str) -> dict[str, Any]:

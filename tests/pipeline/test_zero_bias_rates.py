@@ -20,7 +20,8 @@ from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.firmware_configs.machine import load_machine, machine_names
 from naetrigger.pipeline import zero_bias_rates
 from naetrigger.pipeline.cli import run_command_line
-from naetrigger.pipeline.zero_bias_rates import RatesOptions, measure_rates
+from naetrigger.pipeline.zero_bias_rates import RatesOptions, in_calibration, measure_rates
+from naetrigger.training.data.subset import stable_subset
 
 _path = Path(__file__).with_name("small_run.py")
 _spec = importlib.util.spec_from_file_location("small_run", _path)
@@ -64,7 +65,7 @@ def test_the_numbers_by_hand(found: dict[str, Any], events: Events) -> None:
     network = small_run.network()
     x = load_input_spec("l1-57-pt").mantissas(events)
     scores = network.trace(x)[network.output][:, 0]
-    half = split_of(events.event_ids, (0.0, 0.5, 0.5))
+    half = np.where(in_calibration(events.event_ids), 1, 2)
     entry = found["rates"][0]
     fractions = {}
     for which in (1, 2):
@@ -164,6 +165,18 @@ def test_events_the_run_learned_from_are_left_out_wherever_the_file_lies_now(
     again = measure_rates(root, other, tmp_path, OPTIONS)
     assert again["sample"]["crossings"] == N - 1
     assert not any("train" in note for note in again["notes"])
+
+
+def test_parts_that_a_run_took_of_a_file_fall_into_both_halves() -> None:
+    """data/test.h5 of a run is one by its split; `data.max_background` takes one as well."""
+    ids = np.arange(40_000, dtype=np.uint64)
+    none = np.zeros((len(ids), 0), np.float32)
+    whole = Events("zero_bias", "background", (), none, np.ones(len(ids)), ids)
+    parts = [ids[split_of(ids, (0.6, 0.1, 0.3)) == i] for i in range(3)]
+    parts += [part.event_ids for part in stable_subset([whole], 4000)]
+    for part in (ids, *parts):
+        share = in_calibration(part).mean()
+        assert abs(share - 0.5) < 4 * 0.5 / np.sqrt(len(part))
 
 
 def test_a_run_that_does_not_say_what_it_learned_from(found: dict[str, Any]) -> None:
