@@ -94,14 +94,14 @@ def rates(
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    """Tables of what was found, and why a rate has no threshold."""
+    """Tables of what was found, why a rate has no threshold, and where the halves disagree."""
     from naetrigger.pipeline import terminal
-    from naetrigger.validation.rates_tables import rates_tables, refusals, summary
+    from naetrigger.validation.rates_tables import problems, rates_tables, summary
 
     typer.echo(summary(found))
     for table in rates_tables(found):
         terminal.show_table(table.title, table.columns, table.rows)
-    for line in refusals(found):
+    for line in problems(found):
         typer.echo(line)
     for note in found["notes"]:
         typer.echo(f"note: {note}")

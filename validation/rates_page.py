@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from naetrigger.validation.plots import Style
-from naetrigger.validation.rates_document import passed
+from naetrigger.validation.rates_document import has_threshold, passed
 from naetrigger.validation.rates_figure import rates_figures
-from naetrigger.validation.rates_tables import rates_tables, refusals, stability_tables, summary
+from naetrigger.validation.rates_tables import problems, rates_tables, stability_tables, summary
 from naetrigger.validation.report.verdict_page import VerdictPage, render_verdict
 
 
 def rates_page(document: Mapping[str, Any], style: Style) -> str:
     """The HTML page."""
     entries = document["rates"]
-    settled = sum(entry["threshold_hw"] is not None for entry in entries)
+    settled = sum(has_threshold(entry) for entry in entries)
     first, *others = rates_tables(document)
     drawn = rates_figures(document, style)
     return render_verdict(
@@ -26,7 +26,7 @@ def rates_page(document: Mapping[str, Any], style: Style) -> str:
             f"{summary(document)}",
             passed=passed(document),
             verdict=f"{settled} of {len(entries)} requested rates have a threshold",
-            problems=[*refusals(document)],
+            problems=[*problems(document)],
             notes=document["notes"],
             sections=[
                 replace(first, figures=drawn),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from naetrigger.validation.rates_document import LARGEST_PULL, halves_agree
 from naetrigger.validation.report.verdict_page import Cell, Section
 
 Document = Mapping[str, Any]
@@ -35,13 +36,20 @@ def summary(document: Document) -> str:
     )
 
 
-def refusals(document: Document) -> Iterator[str]:
-    """Why a rate has no threshold, and the integers around it."""
+def problems(document: Document) -> Iterator[str]:
+    """Why a rate has no threshold, with the integers around it, and where the halves disagree."""
     for entry in document["rates"]:
+        asked = f"{entry['requested_khz']:g} kHz"
         if entry["note"]:
-            yield f"{entry['requested_khz']:g} kHz: {entry['note']}"
+            yield f"{asked}: {entry['note']}"
             for near in entry["neighbours"]:
                 yield f"  threshold {near['threshold_hw']}: {near['rate_khz']:.4g} kHz"
+        if not halves_agree(entry):
+            yield (
+                f"{asked}: the halves differ by {abs(entry['halves_pull']):.1f} sigma (limit "
+                f"{LARGEST_PULL:g}): {entry['test']['rate_khz']:.4g} kHz on the test half, "
+                f"{entry['neighbours'][-1]['rate_khz']:.4g} kHz on the calibration half"
+            )
 
 
 def _thresholds(document: Document) -> Section:
