@@ -228,7 +228,7 @@ def _threshold(seed: Seed, events: Events) -> float:
 
 
 class _Collected:
-    """What is kept of every crossing, 30 bytes or so."""
+    """What is kept of every crossing, 40 bytes or so."""
 
     def __init__(self, columns: _Columns, process: str, used: float) -> None:
         self._columns, self._process, self._used = columns, process, used
@@ -239,11 +239,12 @@ class _Collected:
         """Keep a chunk's crossings that the run has not learned from."""
         rows = split_of(chunk.event_ids, (self._used, 0.0, 1 - self._used)) > 0
         self.left_out += int((~rows).sum())
+        place = chunk.first_row + np.flatnonzero(rows)
         kept = chunk.kept[rows]
         pool = kept[:, 0].astype(np.int32)
         fires = kept[:, 2:].astype(bool)
         settles = in_calibration(chunk.event_ids[rows])
-        arrays = chunk.scores[rows], chunk.weights[rows], settles, pool, kept[:, 1], fires
+        arrays = place, chunk.scores[rows], chunk.weights[rows], settles, pool, kept[:, 1], fires
         self._chunks.append((chunk.first_row, arrays))
 
     def crossings(self) -> Crossings:
@@ -251,7 +252,7 @@ class _Collected:
         if not self._chunks:
             raise InputError(f"{self._process}: holds no events")
         ordered = [arrays for _, arrays in sorted(self._chunks, key=lambda item: item[0])]
-        scores, weights, settles, pool, pileup, fires = (
+        place, scores, weights, settles, pool, pileup, fires = (
             np.concatenate(parts) for parts in zip(*ordered, strict=True)
         )
         clusters = None if self._columns.pool is None else pool.astype(np.int64)
@@ -260,6 +261,7 @@ class _Collected:
             Sample(scores, weights, clusters),
             settles,
             ~settles,
+            place,
             {seed.name: fires[:, i] for i, seed in enumerate(self._columns.seeds)},
             None if name is None else (name, pileup),
         )

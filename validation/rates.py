@@ -186,15 +186,22 @@ def by_context(
     return found
 
 
-def by_order(sample: Sample, threshold: int, parts: int = 5) -> list[Part]:
-    """The fraction passing in consecutive parts of the file."""
+def by_order(
+    sample: Sample, threshold: int, file_rows: npt.NDArray[np.int64], parts: int = 5
+) -> list[Part]:
+    """The fraction passing in consecutive parts of the file, of as many crossings each.
+
+    file_rows : (N,), where in the file each crossing stands, ascending; a part is named by its
+        first and its last one. Rows between them may be outside the sample.
+    """
     edges = np.linspace(0, len(sample), min(parts, len(sample)) + 1).astype(int)
     number = np.arange(len(sample))
     found = []
     for a, b in pairwise(edges.tolist()):
         rows = (number >= a) & (number < b)
+        first, last = int(file_rows[a]), int(file_rows[b - 1])
         passing = _passing(sample.select(rows), threshold)
-        found.append(Part(f"rows {a} to {b}", float(a), float(b), rows, passing))
+        found.append(Part(f"rows {first} to {last}", float(first), float(last), rows, passing))
     return found
 
 

@@ -41,6 +41,7 @@ class Crossings:
     """Zero bias with scores, N crossings in the order of the file.
 
     calibration, test : (N,) masks
+    rows : (N,), where each stands in the file, ascending; None: these are all of it
     seeds : (N,) whether each simple trigger fires
     pileup : name of a context column and its values, (N,)
     signals : scores of signal events, for what each threshold keeps of them
@@ -49,6 +50,7 @@ class Crossings:
     sample: Sample
     calibration: npt.NDArray[np.bool_]
     test: npt.NDArray[np.bool_]
+    rows: npt.NDArray[np.int64] | None = None
     seeds: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     pileup: tuple[str, npt.NDArray[np.float32]] | None = None
     signals: Mapping[str, Scored] = field(default_factory=dict)
@@ -143,6 +145,8 @@ class _Answers:
         self._crossings, self._question = crossings, question
         self._calibration = crossings.sample.select(crossings.calibration)
         self._test = crossings.sample.select(crossings.test)
+        rows = np.arange(len(crossings.sample)) if crossings.rows is None else crossings.rows
+        self._test_rows = rows[crossings.test]
         self._seeds = {name: fires[crossings.test] for name, fires in crossings.seeds.items()}
         self._rng = np.random.default_rng(question.seed)
         self._requests = [r / question.crossing_rate_khz for r in question.requested_khz]
@@ -233,12 +237,13 @@ class _Answers:
         passing = self._crossings.sample.scores >= threshold
         fraction = fraction_of(self._test, self._test.scores >= threshold)
         shared, pure = overlaps(self._test, threshold, self._seeds)
+        in_order = by_order(self._test, threshold, self._test_rows)
         entry: dict[str, Any] = {
             "test": _rate(fraction, self._question),
             "halves_pull": pull(
                 self._crossings.sample, passing, self._crossings.test, self._crossings.calibration
             ),
-            "stability": self._stability(threshold, by_order(self._test, threshold)),
+            "stability": self._stability(threshold, in_order),
         }
         if self._crossings.pileup is not None:
             name, values = self._crossings.pileup

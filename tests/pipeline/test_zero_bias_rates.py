@@ -159,6 +159,10 @@ def test_events_the_run_learned_from_are_left_out_wherever_the_file_lies_now(
     found = measure_rates(root, moved, tmp_path, OPTIONS)
     kept = int((split_of(events.event_ids, (0.6, 0.1, 0.3)) == 2).sum())
     assert found["sample"]["crossings"] == kept
+    unseen = split_of(events.event_ids, (0.6, 0.1, 0.3)) == 2
+    measured = np.flatnonzero(unseen & ~in_calibration(events.event_ids))
+    parts = found["rates"][0]["stability"]["parts"]
+    assert (parts[0]["low"], parts[-1]["high"]) == (measured[0], measured[-1])
     assert any(f"{N - kept} crossings of its training" in note for note in found["notes"])
     other = tmp_path / "other.h5"
     write_events(other, [events.select(np.arange(1, N))])

@@ -192,8 +192,9 @@ def test_parts_and_their_chi2() -> None:
     parts = by_context(rising, 3500, pileup)
     value, degrees = chi2(rising, rising.scores >= 3500, [part.rows for part in parts])
     assert stats.chi2.sf(value, degrees) < 1e-6
-    parts = by_order(sample, 2000)
+    parts = by_order(sample, 2000, np.arange(20_000))
     assert [part.low for part in parts] == [0, 4000, 8000, 12_000, 16_000]
+    assert [part.high for part in parts] == [3999, 7999, 11_999, 15_999, 19_999]
     value, degrees = chi2(sample, sample.scores >= 2000, [part.rows for part in parts])
     assert stats.chi2.sf(value, degrees) > 1e-3
     assert by_context(sample, 2000, np.full(20_000, 50, np.float32)) == []
@@ -228,6 +229,7 @@ def crossings(n: int = 60_000, seed: int = 14) -> Crossings:
         replace(sample, weights=rng.choice([0.2, 1.0], n), clusters=rng.integers(0, n, n)),
         calibration,
         ~calibration,
+        None,
         {"jet": sample.scores > 5000},
         ("n_pileup", rng.normal(50, 10, n).astype(np.float32)),
     )
@@ -268,6 +270,19 @@ def test_a_small_pool_is_refused_and_not_extrapolated() -> None:
     for entry in rates_document(Crossings(sample, half, ~half), question)["rates"]:
         assert entry["status"] == "refused"
         assert "holds 20 effective events" in entry["note"]
+
+
+def test_parts_by_order_are_named_by_rows_of_the_file() -> None:
+    """Of a file of which every third row is there, by the first and last of the test half."""
+    found = crossings()
+    rows = 7 + 3 * np.arange(len(found.sample))
+    document = rates_document(replace(found, rows=rows), QUESTION)
+    parts = document["rates"][0]["stability"]["parts"]
+    of_test = rows[found.test]
+    edges = [i * len(of_test) // 5 for i in range(6)]
+    assert [part["low"] for part in parts] == [of_test[i] for i in edges[:-1]]
+    assert [part["high"] for part in parts] == [of_test[i - 1] for i in edges[1:]]
+    assert parts[1]["name"] == f"rows {of_test[edges[1]]} to {of_test[edges[2] - 1]}"
 
 
 def test_halves_that_do_not_agree_fail() -> None:
