@@ -17,6 +17,7 @@ from naetrigger.pipeline.decision import read_decision
 from naetrigger.pipeline.training_stage import member_folder, member_seeds
 from naetrigger.pipeline.vendor_build import built_figures
 from naetrigger.pipeline.work import Work
+from naetrigger.pipeline.zero_bias import rate_of_background_khz
 
 BASELINE = "baseline_ae"
 
@@ -53,6 +54,8 @@ def run_validation(work: Work) -> None:
         board=load_board(str(root / "export" / "board.yaml")),
         curves=root / "training" / "curves.csv",
         trajectories=trajectories if trajectories.exists() else None,
+        # events that lost their weights are no crossings as they come
+        crossing_rate_khz=None if recipe.data.weights == "unit" else rate_of_background_khz(test),
     )
     validate(recipe.validation, inputs, work.folder, work.progress)
 

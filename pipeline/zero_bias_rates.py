@@ -24,6 +24,7 @@ from naetrigger.pipeline.score_stream import ScoredChunk, score_stream
 from naetrigger.pipeline.scoring import Reading, checked_run, network_of, opened
 from naetrigger.pipeline.signal_scores import signal_scores
 from naetrigger.pipeline.verdict_folder import verdict_folder
+from naetrigger.pipeline.zero_bias import is_zero_bias, stated_rate_khz
 from naetrigger.training.data.prepare import source_sha256
 from naetrigger.training.data.readers import EventSource
 from naetrigger.validation.plots import Style
@@ -36,7 +37,6 @@ POOL_COLUMN = "pool_event"
 MAX_POOL = 1 << 24  # columns of events are float32, which tells whole numbers apart below it
 PILEUP_COLUMNS = ("mean_pileup", "n_pileup", "pileup", "PV_npvs")
 HALVES_STREAM = 3  # of the hash; the split takes the first, a stable subset the second
-CROSSING_RATE = "crossing_rate_khz"  # attribute of simulated zero bias
 DOCUMENT, FIGURE, PAGE = "rates.json", "rates.svg", "rates.html"
 
 
@@ -160,8 +160,7 @@ def _background(source: EventSource, options: RatesOptions) -> str:
 
 
 def _require_zero_bias(attributes: dict[str, Any], process: str, options: RatesOptions) -> None:
-    named = "zerobias" in process.lower().replace("_", "").replace("-", "")
-    if not (options.zero_bias or named or CROSSING_RATE in attributes):
+    if not (options.zero_bias or is_zero_bias(process, attributes)):
         raise InputError(
             f"{process}: rates are those of zero bias, crossings as they come, and nothing says "
             "that these events are; say --zero-bias if they are. Other backgrounds have no rate: "
@@ -309,10 +308,10 @@ def _notes(
             f"the run learned from this file: {collected.left_out} crossings of its training and "
             "validation parts are left out"
         )
-    stated = said.get(CROSSING_RATE)
-    if stated is not None and abs(float(stated) / machine.crossing_rate_khz - 1) > 0.01:
+    stated = stated_rate_khz(said)
+    if stated is not None and abs(stated / machine.crossing_rate_khz - 1) > 0.01:
         notes.append(
-            f"the file was made for {float(stated):.6g} kHz of crossings, {machine.name} has "
+            f"the file was made for {stated:.6g} kHz of crossings, {machine.name} has "
             f"{machine.crossing_rate_khz:.6g}"
         )
     return notes

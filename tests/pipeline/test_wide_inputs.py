@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,11 @@ def regions(process: str, role: str, n: int, hot: float) -> Events:
 
 @pytest.mark.slow
 def test_grid_of_regions_runs_to_a_readable_report(tmp_path: Path) -> None:
-    samples = [regions("zero_bias", "background", 900, 0), regions("hot", "signal", 150, 90)]
+    background = regions("zero_bias", "background", 900, 0)
+    samples = [
+        replace(background, attributes={"crossing_rate_khz": 28_600.0}),
+        regions("hot", "signal", 150, 90),
+    ]
     write_events(tmp_path / "regions.h5", samples)
     (tmp_path / "wide.yaml").write_text(RECIPE.replace("COMPILER", str(quick_compiler(tmp_path))))
     root = tmp_path / "run"
@@ -74,6 +79,11 @@ def test_grid_of_regions_runs_to_a_readable_report(tmp_path: Path) -> None:
     assert report.inputs_left_out == len(CELLS) - 10
     assert [entry.model for entry in singles if entry.best_single_input] == ["input:reg_04_03"]
     assert any("behind 3 of 63 principal components" in note for note in report.notes)
+    reached = [point for point in report.working_points if point.background_efficiency is not None]
+    assert reached
+    for point in reached:
+        assert point.rate_khz == pytest.approx(28_600 * point.background_efficiency)
     page = (root / "validation" / "report.html").read_text()
+    assert "<th>Rate [kHz]</th>" in page
     assert "Weighted mean of each cell reg_ROW_COLUMN" in page
     assert len(page) < 1_500_000
