@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError, unwritable
-from naetrigger.contracts.lock import lock
-from naetrigger.contracts.manifest import NAME, read_manifest, sha256_of, verify, write_atomically
+from naetrigger.contracts.errors import EnvironmentProblem, InputError
+from naetrigger.contracts.manifest import NAME, read_manifest, sha256_of, verify
 from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.network_file import load_network
+from naetrigger.contracts.parts import chunk_path, chunk_paths, claimed
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
 from naetrigger.contracts.whole_file import whole_file
@@ -41,7 +39,6 @@ from naetrigger.training.data.readers import EventSource, open_events, recognise
 
 DEFAULT_ENGINE = "network"  # the fastest that is exact: docs/scoring.md has the figures
 NETWORKS = ("export/network", "student/network")
-LOCK_FILE, ORDER_FILE = ".lock", "order.json"
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
@@ -91,8 +88,8 @@ def score_file(
         "rows": rows,
         "naetrigger": __version__,
     }
-    folder = out.with_name(out.name + ".parts")
-    with claimed(folder, order, force):
+    with claimed(out, order, "say --force", force) as folder:
+        check_output(out, force, path)  # again: whoever held the folder before may have written it
         parts = _score_parts(folder, source, task, workers, rows, progress)
         if not parts:
             raise InputError(f"{path}: holds no events")
@@ -109,7 +106,6 @@ def score_file(
             **({} if scale is None else {"score_scale": scale}),
         }
         write_scores(out, _in_order(parts), attributes, scale)
-        shutil.rmtree(folder, ignore_errors=True)  # while it is ours
     return _summary(out, parts, attributes, time.monotonic() - start)
 
 
@@ -161,47 +157,6 @@ def network_of(root: Path) -> FixedPointNetwork:
     raise InputError(f"{root / NETWORKS[0]}: is missing; finish the run with: naetrigger run")
 
 
-@contextmanager
-def claimed(folder: Path, order: dict[str, Any], force: bool) -> Iterator[None]:
-    """Hold the folder of parts, which must be empty or of the same order; --force empties it."""
-    try:
-        folder.mkdir(exist_ok=True)
-        (folder / LOCK_FILE).touch()
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    target = str(folder).removesuffix(".parts")
-    taken = f"{target}: another process writes it ({{holder}}); wait for it, or choose another"
-    with lock(folder / LOCK_FILE, taken):
-        if force and _differs(folder, order):
-            for left in folder.glob("chunk-*.npz"):
-                left.unlink()
-        elif differ := _differs(folder, order):
-            raise InputError(
-                f"{folder}: holds chunks of another order (other {', '.join(differ)}); finish them "
-                "with that, say --force to start anew, or choose another --out"
-            )
-        try:
-            write_atomically(folder / ORDER_FILE, json.dumps(order, indent=1) + "\n")
-            for left in folder.glob("*.partial"):  # of a write that a kill cut short
-                left.unlink()
-            yield
-        finally:
-            if not any(folder.glob("chunk-*.npz")):  # nothing to go on from
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _differs(folder: Path, order: dict[str, Any]) -> list[str]:
-    """In what the parts of the folder are of another order."""
-    note = folder / ORDER_FILE
-    if not note.exists():
-        return []
-    try:
-        theirs = json.loads(note.read_text(encoding="utf-8"))
-        return [name for name in order if theirs.get(name) != order[name]]
-    except (OSError, ValueError, AttributeError):
-        return [f"{ORDER_FILE}, which cannot be read"]
-
-
 @dataclass(frozen=True)
 class _Part:
     """A finished chunk on disk."""
@@ -239,7 +194,7 @@ def _score_parts(
 
 def _save(folder: Path, chunk: ScoredChunk) -> _Part:
     """Write a chunk whole or not at all."""
-    path = folder / f"chunk-{chunk.number:07d}.npz"
+    path = chunk_path(folder, chunk.number)
     try:
         with whole_file(path) as partial, partial.open("wb") as file:
             np.savez(
@@ -269,9 +224,9 @@ def _save(folder: Path, chunk: ScoredChunk) -> _Part:
 
 def _existing(folder: Path) -> Iterator[tuple[int, _Part]]:
     """Chunks of an earlier run; a damaged one is made anew."""
-    for path in sorted(folder.glob("chunk-*.npz")):
+    for number, path in chunk_paths(folder).items():
         try:
-            yield int(path.stem.removeprefix("chunk-")), _part(path)
+            yield number, _part(path)
         except DAMAGED:
             path.unlink()
 

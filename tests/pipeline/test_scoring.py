@@ -151,10 +151,51 @@ def test_chunks_of_another_order_are_not_mixed_in(
         patch.setattr(scoring, "write_scores", fails)
         with pytest.raises(KeyboardInterrupt):
             score_file(run, file, out, rows=BLOCK)
-    with pytest.raises(InputError, match=r"chunks of another order \(other rows\).*--force"):
+    with pytest.raises(
+        InputError, match=rf"another order \(rows {BLOCK}, not {2 * BLOCK}\).*--force"
+    ):
         score_file(run, file, out, rows=2 * BLOCK)
     score_file(run, file, out, rows=2 * BLOCK, force=True)
     assert out.exists()
+
+
+def test_chunks_that_do_not_say_whose_they_are_are_not_taken_over(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of a.h5 whose note is gone, as a kill at the very end could leave them."""
+    for name, seed in (("a", 5), ("b", 6)):
+        write_events(tmp_path / f"{name}.h5", [small_run.crossings(2 * BLOCK, seed=seed)])
+    out = tmp_path / "s.h5"
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scoring, "write_scores", killed)
+        with pytest.raises(KeyboardInterrupt):
+            score_file(run, tmp_path / "a.h5", out, rows=BLOCK)
+    (tmp_path / "s.h5.parts" / "order.json").unlink()
+    score_file(run, tmp_path / "b.h5", out, rows=BLOCK, force=True)
+    score_file(run, tmp_path / "b.h5", tmp_path / "right.h5", rows=BLOCK)
+    assert out.read_bytes() == (tmp_path / "right.h5").read_bytes()
+
+
+def test_a_file_that_another_process_has_just_finished_is_kept(
+    run: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, real = tmp_path / "s.h5", scoring.checked_run
+
+    def meanwhile(root: Path, engine: str) -> Any:
+        out.write_text("theirs")
+        return real(root, engine)
+
+    monkeypatch.setattr(scoring, "checked_run", meanwhile)
+    with pytest.raises(InputError, match="exists already"):
+        score_file(run, file, out)
+    assert out.read_text() == "theirs"
+    score_file(run, file, out, force=True)
+    assert out.read_bytes() != b"theirs"
+    assert not list(tmp_path.glob("*.parts"))
 
 
 def test_a_kill_leaves_no_output_and_the_command_goes_on(run: Path, tmp_path: Path) -> None:

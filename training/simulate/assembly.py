@@ -17,8 +17,9 @@ import numpy as np
 from naetrigger.contracts.errors import EnvironmentProblem
 from naetrigger.contracts.event_stream import EventWriter
 from naetrigger.contracts.events import Events
+from naetrigger.contracts.parts import chunk_path
 from naetrigger.contracts.progress import Progress
-from naetrigger.training.simulate.chunks import Chunk, Order, chunk_path, load_chunk
+from naetrigger.training.simulate.chunks import Chunk, Order, load_chunk
 from naetrigger.training.simulate.particles import Floats, Integers
 from naetrigger.training.simulate.process import L1_OBJECTS, TRIGGER_VIEWS
 from naetrigger.training.simulate.processes import process_named

@@ -175,11 +175,6 @@ def _process_key(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def chunk_path(folder: Path, number: int) -> Path:
-    """Where a chunk is kept."""
-    return folder / f"chunk-{number:07d}.npz"
-
-
 @dataclass(frozen=True)
 class ChunkJob:
     """Chunks of one order, made wherever there is a worker (contracts/workers.py)."""
@@ -229,8 +224,3 @@ def load_chunk(path: Path) -> Chunk:
         return Chunk(**found)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
         raise NaetriggerError(f"{path}: damaged ({error}); delete it and start again") from error
-
-
-def describe(order: Order) -> str:
-    """The order as one line of JSON, which two runs of the same program write alike."""
-    return json.dumps(order.document(), sort_keys=True)

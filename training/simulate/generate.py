@@ -7,26 +7,19 @@ of workers, and whatever was killed on the way.
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from naetrigger.contracts.errors import InputError, NaetriggerError
 from naetrigger.contracts.event_stream import event_writer
-from naetrigger.contracts.lock import lock
-from naetrigger.contracts.manifest import write_atomically
+from naetrigger.contracts.parts import chunk_path, chunk_paths, claimed
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.workers import Pool, Workers, check_workers, working
 from naetrigger.training.simulate import assembly
 from naetrigger.training.simulate.chunks import (
     ChunkJob,
     Order,
-    chunk_path,
-    describe,
     keep_chunk,
     load_chunk,
     order,
@@ -35,8 +28,6 @@ from naetrigger.training.simulate.processes import process_named
 from naetrigger.training.simulate.sample import CITATION, LABEL
 from naetrigger.training.simulate.views import check_view, layout
 
-ORDER_FILE = "order.json"
-LOCK_FILE = ".lock"
 GIVE_UP_EVENTS = 20_000  # without a single row
 PATIENCE_SECONDS = 1.0  # between words of progress
 MAX_SEED = 2**63 - 1
@@ -71,15 +62,13 @@ def generate(
     """
     wanted = checked_order(process, rows, seed, path, view, workers, chunk_events)
     layout(wanted.view)  # names a missing extra before anything starts
-    folder = path.with_name(path.name + ".parts")
-    with claimed(folder, wanted):
+    with claimed(path, wanted.document(), "delete the folder") as folder:
         _require_new(path)  # again: whoever held the folder before may have finished it
         counts = make_chunks(wanted, rows, folder, workers, progress or Silent())
         made = Made(rows, wanted.made_events * len(counts), len(counts))
         assembly.check_space(path, folder, len(counts))
         with event_writer(path, {"label": LABEL, "citation": CITATION}) as writer:
             assembly.assemble(wanted, rows, folder, counts, writer, progress or Silent())
-        shutil.rmtree(folder, ignore_errors=True)  # while it is ours
     return made
 
 
@@ -116,44 +105,6 @@ def _require_new(path: Path) -> None:
         raise InputError(f"{path}: exists already; delete it or choose another file")
 
 
-@contextmanager
-def claimed(folder: Path, wanted: Order) -> Iterator[None]:
-    """Hold the folder of parts, which must be empty or of the same order."""
-    target = str(folder).removesuffix(".parts")
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder ({error.strerror})") from error
-    taken = f"{target}: another process generates it ({{holder}}); wait for it, or choose another"
-    with lock(folder / LOCK_FILE, taken):
-        note = folder / ORDER_FILE
-        if note.exists() and note.read_text(encoding="utf-8").strip() != describe(wanted):
-            raise InputError(
-                f"{folder}: holds parts made with other settings ({_difference(note, wanted)}); "
-                "finish them with those, or delete the folder, or choose another file"
-            )
-        write_atomically(note, describe(wanted) + "\n")
-        for left in folder.glob("*.partial"):  # of a write that a kill cut short
-            left.unlink()
-        try:
-            yield
-        finally:
-            if not any(folder.glob("chunk-*.npz")):  # nothing to go on from
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _difference(note: Path, wanted: Order) -> str:
-    """What the settings of the parts have instead."""
-    try:
-        theirs = json.loads(note.read_text(encoding="utf-8"))
-        ours = wanted.document()
-        differ = [name for name in ours if theirs.get(name) != ours[name]]
-        short = [f"{n} {theirs.get(n)}, not {ours[n]}" for n in differ if n in vars(wanted)]
-        return "; ".join(short) or ", ".join(differ)
-    except (OSError, ValueError, AttributeError):
-        return f"{note.name} cannot be read"
-
-
 def make_chunks(
     wanted: Order, rows: int, folder: Path, workers: Workers, progress: Progress
 ) -> list[int]:
@@ -183,10 +134,10 @@ def make_chunks(
 def existing(folder: Path) -> dict[int, int]:
     """Rows of the chunks that are there, by number; damaged ones are removed, to be made again."""
     counts = {}
-    for path in sorted(folder.glob("chunk-*.npz")):
+    for number, path in chunk_paths(folder).items():
         try:
-            counts[int(path.stem.removeprefix("chunk-"))] = len(load_chunk(path))
-        except (NaetriggerError, ValueError):
+            counts[number] = len(load_chunk(path))
+        except NaetriggerError:
             path.unlink()
     return counts
 

@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import h5py
 import numpy as np
 import pytest
 
-from naetrigger.contracts import workers
+from naetrigger.contracts import parts, workers
 from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.events import read_events
 from naetrigger.training.simulate import assembly, chunks, generate, jets, process
@@ -167,31 +168,42 @@ def test_kill_of_a_worker_then_the_same_command(made, tmp_path):
     assert digest(path) == digest(made)
 
 
+def interrupted_with(path, wanted, packed):
+    """Parts as a kill after the first chunk leaves them."""
+    claim = parts.claimed(path, wanted.document(), "delete the folder")
+    with suppress(KeyboardInterrupt), claim as folder:
+        chunks.keep_chunk(parts.chunk_path(folder, 0), packed)
+        raise KeyboardInterrupt
+
+
 def test_damaged_and_half_written_parts_are_made_again(made, tmp_path):
     path = tmp_path / "jets.h5"
     folder = tmp_path / "jets.h5.parts"
     wanted = chunks.order(PROCESS, "jets", 1, EVENTS)
-    with generate.claimed(folder, wanted):
-        made_chunk = chunks.make_chunk(wanted, 0)
-        chunks.keep_chunk(chunks.chunk_path(folder, 0), chunks.packed_chunk(made_chunk))
-    good = chunks.chunk_path(folder, 0).read_bytes()
-    chunks.chunk_path(folder, 1).write_bytes(good[: len(good) // 2])
+    good = chunks.packed_chunk(chunks.make_chunk(wanted, 0))
+    interrupted_with(path, wanted, good)
+    parts.chunk_path(folder, 1).write_bytes(good[: len(good) // 2])
     (folder / "chunk-0000002.npz.77.partial").write_bytes(good)
     make(path)
     assert digest(path) == digest(made)
 
 
 def test_parts_of_other_settings_are_refused(tmp_path):
-    folder = tmp_path / "jets.h5.parts"
-    with generate.claimed(folder, chunks.order(PROCESS, "jets", 1, EVENTS)):
-        (folder / "chunk-0000000.npz").touch()  # a folder without chunks is not kept
+    interrupted_with(tmp_path / "jets.h5", chunks.order(PROCESS, "jets", 1, EVENTS), b"rows")
     with pytest.raises(InputError, match="seed 1, not 2"):
         make(tmp_path / "jets.h5", seed=2)
     with pytest.raises(InputError, match="delete the folder"):
         make(tmp_path / "jets.h5", name="svjt_2000_r03")
-    (folder / generate.ORDER_FILE).write_text("{")
-    with pytest.raises(InputError, match="cannot be read"):
-        make(tmp_path / "jets.h5")
+
+
+def test_parts_that_do_not_say_whose_they_are_are_not_taken_over(made, tmp_path):
+    """As a kill can leave them that comes while the parts of a finished file are removed."""
+    other = chunks.order(PROCESS, "jets", 2, EVENTS)
+    packed = chunks.packed_chunk(chunks.make_chunk(other, 0))
+    interrupted_with(tmp_path / "jets.h5", other, packed)
+    (tmp_path / "jets.h5.parts" / parts.ORDER_FILE).unlink()
+    make(tmp_path / "jets.h5")
+    assert digest(tmp_path / "jets.h5") == digest(made)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +230,7 @@ def test_places_that_cannot_be_written(made, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         make(tmp_path / "nowhere" / "jets.h5")
     (tmp_path / "jets.h5.parts").write_text("a file")
-    with pytest.raises(InputError, match="cannot be made a folder"):
+    with pytest.raises(InputError, match=r"jets\.h5\.parts: cannot be written"):
         make(tmp_path / "jets.h5")
 
 
@@ -363,7 +375,7 @@ def test_weights_of_slices_by_hand(tmp_path, monkeypatch):
     for number, chunk in enumerate(
         [chunk_of([0, 1, 1], [10, 10], [8, 1]), chunk_of([0, 0, 1], [10, 10], [4, 3])]
     ):
-        chunks.keep_chunk(chunks.chunk_path(tmp_path, number), chunks.packed_chunk(chunk))
+        chunks.keep_chunk(parts.chunk_path(tmp_path, number), chunks.packed_chunk(chunk))
     totals = assembly.Totals.of(Order("ttbar", "jets", 1, 20), 6, tmp_path, [3, 3])
     assert totals.generated.tolist() == [20, 20]
     assert totals.sigma_mb.tolist() == [6, 2]
