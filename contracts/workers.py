@@ -97,7 +97,10 @@ def working(job: Job, workers: Workers, here: bool = False) -> Iterator[Pool]:
     """Workers at a job, ended when the block is left.
 
     here : whether one worker may be this process itself, as it has the threads it has
+
+    Raises InputError for a number of processes that cannot be.
     """
+    check_workers(workers)
     if not isinstance(workers, int):
         with workers.pool(job) as crew:
             yield crew

@@ -21,6 +21,7 @@ from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.npz_file import MAX_VECTOR_BYTES, load_arrays
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
+from naetrigger.contracts.workers import check_workers
 from naetrigger.pipeline import engines
 from naetrigger.pipeline.compared_stream import ComparedChunk, compared_stream
 from naetrigger.pipeline.model_inputs import model_inputs
@@ -74,8 +75,7 @@ def compare_run(
     options, progress = options or CompareOptions(), progress or Silent()
     if options.events is not None and options.events < 1:
         raise InputError(f"--events: must be at least 1, got {options.events}")
-    if not 1 <= options.workers <= 1024:
-        raise InputError(f"--workers: must be 1 to 1024, got {options.workers}")
+    check_workers(options.workers)
     folder = verdict_folder(root, out)
     with run_on_disk(root) as run:
         report = _compared(root, run, path, options, progress)

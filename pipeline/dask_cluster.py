@@ -33,13 +33,13 @@ def workers_at(
     Raises InputError for options that mean nothing, MissingExtra without Dask, EnvironmentProblem
     for a scheduler that cannot be reached.
     """
-    if dask is None:
-        yield available_cores() if workers is None else workers
-        return
-    if workers is not None and dask != LOCAL:
+    if workers is not None and dask not in (None, LOCAL):
         raise InputError(f"--workers: is for --dask {LOCAL}; the workers of {dask} are what it has")
     count = available_cores() if workers is None else workers
     check_workers(count)
+    if dask is None:
+        yield count
+        return
     with ExitStack() as stack:
         yield DaskCrew(_client(stack, dask, count, notify))
 

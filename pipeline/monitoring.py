@@ -20,6 +20,7 @@ from naetrigger.contracts.events import Events
 from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
+from naetrigger.contracts.workers import check_workers
 from naetrigger.pipeline.engines import engine_named
 from naetrigger.pipeline.model_inputs import ModelInputs
 from naetrigger.pipeline.recipe import Recipe
@@ -122,8 +123,7 @@ def _check(options: MonitorOptions, paths: Sequence[Path]) -> None:
         raise InputError(f"--alpha: must be between 0 and 1, got {options.alpha}")
     if not options.min_effect >= 0:
         raise InputError(f"--min-effect: must not be negative, got {options.min_effect}")
-    if not 1 <= options.workers <= 1024:
-        raise InputError(f"--workers: must be 1 to 1024, got {options.workers}")
+    check_workers(options.workers)
 
 
 class _Watch:

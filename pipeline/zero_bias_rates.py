@@ -16,6 +16,7 @@ from naetrigger.contracts.events import HARDWARE_UNIT, Events, hashed, split_of
 from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
+from naetrigger.contracts.workers import check_workers
 from naetrigger.firmware_configs.machine import Machine, Seed, load_machine
 from naetrigger.firmware_configs.trigger_scales import trigger_scale
 from naetrigger.pipeline.engines import engine_named
@@ -75,6 +76,7 @@ def measure_rates(
     cannot be used.
     """
     options = options or RatesOptions()
+    check_workers(options.workers)
     folder = verdict_folder(root, out)
     if engine_named(options.engine).model != "student":
         raise InputError(

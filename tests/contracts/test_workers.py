@@ -149,3 +149,8 @@ def _asked(pool: Processes, *arguments: Any) -> list[tuple[int, Any]]:
 def test_impossible_numbers_of_workers_are_refused(count: int) -> None:
     with pytest.raises(InputError, match="--workers: must be 1 to 1024"):
         check_workers(count)
+    with (
+        pytest.raises(InputError, match="--workers: must be 1 to 1024"),
+        working(Standard("math", "sqrt"), count),
+    ):
+        pass  # without a worker this would wait for ever

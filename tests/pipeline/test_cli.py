@@ -212,6 +212,29 @@ def test_data_spec(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "--offline a=sqrt: expected COLUMN=STEP" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "compare run x.h5",
+        "data generate zero_bias --events 5 --out x.h5",
+        "monitor run x.h5",
+        "rates run x.h5",
+        "score run x.h5 --out s.h5",
+        "search l1-objects",
+    ],
+)
+def test_no_worker_at_all_is_refused(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It would be waited for, for ever."""
+    monkeypatch.chdir(tmp_path)
+    assert run_command_line([*command.split(), "--workers", "0"]) == 2
+    assert "--workers: must be 1 to 1024, got 0" in capsys.readouterr().err
+
+
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
