@@ -178,9 +178,10 @@ def test_a_scheduler_that_is_gone_ends_the_work() -> None:
         ("tcp://127.0.0.1:1", 3, "--workers: is for --dask local"),
         ("nowhere.yaml", None, r"nowhere\.yaml"),
         ("local", 0, "--workers: must be 1 to 1024"),
+        (None, 0, "--workers: must be 1 to 1024"),
     ],
 )
-def test_options_that_mean_nothing(dask: str, workers: int | None, said: str) -> None:
+def test_options_that_mean_nothing(dask: str | None, workers: int | None, said: str) -> None:
     with pytest.raises(InputError, match=said), workers_at(dask, workers):
         pass
 
