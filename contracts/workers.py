@@ -11,8 +11,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
 
@@ -22,6 +24,7 @@ from naetrigger.contracts.errors import (
     InputError,
     NaetriggerError,
     TrainingDiverged,
+    system_problem,
 )
 
 # One thread in each worker: a sum of floats depends on how it is split.
@@ -158,7 +161,7 @@ class Processes:
         self._job = job
         self._processes: dict[Connection, Any] = {}
         self._asked: dict[Connection, int] = {}
-        with one_thread_each():
+        with one_thread_each(), interrupts_wait():
             for _ in range(count):
                 ours, theirs = context.Pipe()
                 target = (theirs, job, os.getpid())
@@ -218,10 +221,30 @@ class Processes:
 
 
 class Problem(NamedTuple):
-    """What a task met, as it travels: the error's kind, and what it said."""
+    """What a task met, as it travels: the error's kind, what it said, and of a defect where."""
 
     kind: str
     text: str
+    trace: str = ""
+
+    @classmethod
+    def of(cls, error: Exception) -> Problem:
+        """What was met, as the command line takes it that meets it in its own process."""
+        if isinstance(error, MemoryError):
+            error = EnvironmentProblem(
+                "a worker had not enough memory; fewer --workers need less, or give each more"
+            )
+        if isinstance(error, OSError):
+            error = system_problem(error) or error
+        if not isinstance(error, NaetriggerError):
+            text = f"{type(error).__name__}: {error}"
+            return cls(WorkerDefect.__name__, text, "".join(traceback.format_exception(error)))
+        kind = next((kind for kind in KINDS if isinstance(error, kind)), NaetriggerError)
+        return cls(kind.__name__, str(error))
+
+
+class WorkerDefect(Exception):
+    """What no task should meet; its traceback there is a note to it."""
 
 
 KINDS = (AgreementError, TrainingDiverged, InputError, EnvironmentProblem)
@@ -239,24 +262,26 @@ class Attempt:
             if self._do is None:
                 self._do = self._job.prepare()
             return None, self._do(*arguments)
-        except NaetriggerError as error:
-            kind = next((kind for kind in KINDS if isinstance(error, kind)), NaetriggerError)
-            return Problem(kind.__name__, str(error)), None
         except Exception as error:
-            text = f"a worker met {type(error).__name__}: {error}"
-            return Problem(NaetriggerError.__name__, text), None
+            return Problem.of(error), None
 
 
 def raise_problem(problem: Problem | None) -> None:
     """Raise here what a task met elsewhere."""
-    if problem is not None:
-        kinds = {kind.__name__: kind for kind in KINDS}
-        raise kinds.get(problem.kind, NaetriggerError)(problem.text)
+    if problem is None:
+        return
+    if problem.kind == WorkerDefect.__name__:
+        defect = WorkerDefect(problem.text)
+        defect.add_note(f"In the worker:\n{problem.trace}")
+        raise defect
+    kinds = {kind.__name__: kind for kind in KINDS}
+    raise kinds.get(problem.kind, NaetriggerError)(problem.text)
 
 
 def _serve(pipe: Connection, job: Job, parent: int) -> None:
     """A worker's life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which ends this
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     attempt = Attempt(job)
     while True:
         try:
@@ -271,8 +296,7 @@ def _serve(pipe: Connection, job: Job, parent: int) -> None:
         except OSError:
             return
         except Exception as error:  # of what cannot travel
-            text = f"{job.what}: the answer cannot be sent ({type(error).__name__}: {error})"
-            pipe.send((Problem(NaetriggerError.__name__, text), None))
+            pipe.send((Problem.of(error), None))
 
 
 @contextmanager
@@ -288,3 +312,14 @@ def one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Ctrl-C is met when the block is left; threads and processes started in it do not meet it."""
+    resource_tracker.ensure_running()  # Python lets Ctrl-C through again when it starts that one
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +28,9 @@ from naetrigger.contracts.workers import (
     Attempt,
     Here,
     Processes,
+    WorkerDefect,
     check_workers,
+    interrupts_wait,
     raise_problem,
     working,
 )
@@ -72,16 +78,36 @@ class Standard:
         (TrainingDiverged("layer 3 differs"), TrainingDiverged),
         (RecipeError("layer 3 differs"), InputError),
         (EnvironmentProblem("layer 3 differs"), EnvironmentProblem),
-        (ZeroDivisionError("layer 3 differs"), NaetriggerError),
+        (NaetriggerError("layer 3 differs"), NaetriggerError),
+        (OSError(28, "layer 3 differs", "/full/disk"), EnvironmentProblem),
+        (FileNotFoundError(2, "layer 3 differs", "/no/file"), InputError),
+        (ZeroDivisionError("layer 3 differs"), WorkerDefect),
+        (OSError("layer 3 differs"), WorkerDefect),
     ],
 )
-def test_what_a_worker_meets_keeps_its_kind(met: Exception, kind: type[NaetriggerError]) -> None:
+def test_what_a_worker_meets_keeps_its_kind(met: Exception, kind: type[Exception]) -> None:
     """The exit status of the command is that of the error."""
     problem, answer = Attempt(Raising(met))(())
     assert answer is None
     with pytest.raises(kind, match="layer 3 differs") as caught:
         raise_problem(problem)
     assert type(caught.value) is kind
+
+
+def test_a_worker_without_memory_is_the_machines_problem() -> None:
+    problem, _ = Attempt(Raising(MemoryError()))(())
+    with pytest.raises(EnvironmentProblem, match="not enough memory; fewer --workers need less"):
+        raise_problem(problem)
+
+
+def test_a_defect_travels_with_its_traceback() -> None:
+    """For --debug; the command line says that it is a defect, and ends with status 3."""
+    problem, _ = Attempt(Raising(ZeroDivisionError("oops")))(())
+    with pytest.raises(WorkerDefect, match="ZeroDivisionError: oops") as caught:
+        raise_problem(problem)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "In the worker:\nTraceback" in shown
+    assert "raise self.error" in shown
 
 
 def test_a_missing_extra_travels_with_its_text() -> None:
@@ -119,7 +145,7 @@ def test_processes_have_one_thread_and_answer() -> None:
 def test_an_answer_that_cannot_travel_is_said() -> None:
     with working(Standard("threading", "Lock"), 1) as pool:
         pool.ask(3)
-        with pytest.raises(NaetriggerError, match="it did: the answer cannot be sent"):
+        with pytest.raises(WorkerDefect, match=r"cannot pickle '_thread\.lock'"):
             list(pool.answers())
 
 
@@ -154,3 +180,44 @@ def test_impossible_numbers_of_workers_are_refused(count: int) -> None:
         working(Standard("math", "sqrt"), count),
     ):
         pass  # without a worker this would wait for ever
+
+
+INTERRUPTED = """
+import os, signal
+from naetrigger.contracts.workers import working
+from test_workers import Standard
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    with working(Standard("math", "sqrt"), 1) as pool:
+        os.killpg(0, signal.SIGINT)
+        pool.ask(0, 9.0)
+        print(*pool.answers())
+"""
+
+
+def test_ctrl_c_while_processes_start_is_the_parents_alone(tmp_path: Path) -> None:
+    """A terminal sends it to all of them, and theirs are still at their imports."""
+    (tmp_path / "run.py").write_text(INTERRUPTED)
+    search = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "run.py")],
+        env={**os.environ, "PYTHONPATH": search},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        start_new_session=True,
+    )
+    assert (done.stdout, done.stderr) == ("(0, 3.0)\n", "")
+
+
+def test_ctrl_c_is_met_when_the_block_is_left() -> None:
+    met: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: met.append(number))
+    try:
+        with interrupts_wait():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not met
+        assert met == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)
