@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 
-from naetrigger.contracts.errors import InputError, MissingExtra
+from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.settings import Settings
 from naetrigger.firmware_configs.shipped import parse_yaml, problem_lines, read_text
 
@@ -26,7 +26,8 @@ class BatchFarm(Settings):
     """What every batch system is told."""
 
     jobs: int = Field(ge=1, le=100_000)
-    """Jobs to submit; workers join as they start, and the work goes on with those there are."""
+    """Jobs to submit; workers join as they start, and the work goes on with those there are. A job
+    that ends while there is work is submitted again."""
 
     cores: int = Field(1, ge=1, le=256)
     """Cores of a job, and workers in it: each has one thread."""
@@ -68,6 +69,7 @@ class HTCondorFarm(BatchFarm):
     """HTCondor."""
 
     submits_by: ClassVar[str] = "condor_submit"
+    listed_by: ClassVar[str] = "condor_q"
     system: Literal["htcondor"]
 
     disk: Size
@@ -89,6 +91,7 @@ class SlurmFarm(BatchFarm):
     """Slurm."""
 
     submits_by: ClassVar[str] = "sbatch"
+    listed_by: ClassVar[str] = "squeue --me"
     system: Literal["slurm"]
 
     walltime: str = Field("02:00:00", pattern=r"^([0-9]+-)?[0-9]{1,3}:[0-9]{2}:[0-9]{2}$")
@@ -131,13 +134,3 @@ def read_farm(path: Path) -> HTCondorFarm | SlurmFarm:
         return kind.model_validate(document)
     except ValidationError as error:
         raise InputError("\n".join(problem_lines(kind, error, str(path)))) from error
-
-
-def batch_cluster(farm: HTCondorFarm | SlurmFarm) -> Any:
-    """The dask-jobqueue cluster, with a scheduler in this process and no job submitted yet."""
-    try:
-        import dask_jobqueue
-    except ImportError as error:
-        raise MissingExtra("dask_jobqueue", "distributed") from error
-    kinds = {"htcondor": dask_jobqueue.HTCondorCluster, "slurm": dask_jobqueue.SLURMCluster}
-    return kinds[farm.system](**farm.options())

@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
-from naetrigger.contracts.workers import Workers, check_workers, one_thread_each
-from naetrigger.pipeline.batch_farm import HTCondorFarm, SlurmFarm, batch_cluster, read_farm
+from naetrigger.contracts.workers import Workers, check_workers, interrupts_wait, one_thread_each
+from naetrigger.pipeline.batch_farm import HTCondorFarm, SlurmFarm, read_farm
+from naetrigger.pipeline.batch_jobs import BatchJobs
 from naetrigger.pipeline.cores import available_cores
-from naetrigger.pipeline.dask_crew import DaskCrew
+from naetrigger.pipeline.dask_crew import Attendance, DaskCrew
 
 LOCAL = "local"
 YAML = (".yaml", ".yml")
 CONNECT_SECONDS = 30
+EQUAL = ("python", "dask", "distributed", "cloudpickle", "numpy")
 CHUNK_BYTES = "1GB"  # chunks of events travel with their tasks, so that a lost worker loses none
 
 Notify = Callable[[str], None]
@@ -41,11 +43,11 @@ def workers_at(
         yield count
         return
     with ExitStack() as stack:
-        yield DaskCrew(_client(stack, dask, count, notify))
+        yield _crew(stack, dask, count, notify)
 
 
-def _client(stack: ExitStack, dask: str, workers: int, notify: Notify) -> Any:
-    """A client of the cluster that `dask` means; all of it is closed with the stack."""
+def _crew(stack: ExitStack, dask: str, workers: int, notify: Notify) -> DaskCrew:
+    """The cluster that `dask` means; all of it is closed with the stack."""
     try:
         import dask as library
         import distributed
@@ -55,15 +57,16 @@ def _client(stack: ExitStack, dask: str, workers: int, notify: Notify) -> Any:
     stack.enter_context(library.config.set(config))
     if dask == LOCAL:
         client = distributed.Client(_local(stack, workers))
+        watch = Attendance(notify, "end the command and give it again")
     elif Path(dask).suffix in YAML:
         farm = read_farm(Path(dask))
-        cluster = _farmed(dask, farm)
-        stack.callback(cluster.close)
-        cluster.scale(jobs=farm.jobs)
-        notify(f"dask: {farm.jobs} jobs of {farm.cores} workers asked from {farm.system}")
-        client = distributed.Client(cluster)
+        jobs = _farmed(stack, dask, farm, notify)
+        client = distributed.Client(jobs.cluster)
+        advice = f"see {farm.listed_by} and the jobs' logs: they wait, or cannot start"
+        watch = Attendance(notify, advice, jobs.replace_ended)
     elif ":" in dask:
         client = _connected(distributed, dask)
+        watch = Attendance(notify, f"start some with: dask worker {dask} --nthreads 1")
     else:
         raise InputError(
             f"--dask: must be {LOCAL}, the address of a scheduler (tcp://HOST:8786) or a .yaml "
@@ -74,7 +77,7 @@ def _client(stack: ExitStack, dask: str, workers: int, notify: Notify) -> Any:
     notify(f"dask: {count} workers at {client.scheduler.address}, watch: {client.dashboard_link}")
     if not count:
         notify("dask: waiting for the first worker")
-    return client
+    return DaskCrew(client, watch)
 
 
 def _local(stack: ExitStack, workers: int) -> Any:
@@ -82,7 +85,7 @@ def _local(stack: ExitStack, workers: int) -> Any:
     from distributed import LocalCluster
 
     scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="naetrigger-dask-"))
-    with one_thread_each():
+    with one_thread_each(), interrupts_wait():  # its processes must not meet Ctrl-C themselves
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -91,21 +94,27 @@ def _local(stack: ExitStack, workers: int) -> Any:
             local_directory=scratch,
             silence_logs=logging.ERROR,
         )
-    stack.callback(cluster.close)
+        stack.callback(cluster.close)
     return cluster
 
 
-def _farmed(dask: str, farm: HTCondorFarm | SlurmFarm) -> Any:
-    """The cluster of a batch system that is here; Dask itself would wait for its jobs for ever."""
+def _farmed(
+    stack: ExitStack, dask: str, farm: HTCondorFarm | SlurmFarm, notify: Notify
+) -> BatchJobs:
+    """Jobs that are submitted to a batch system that is here."""
     if shutil.which(farm.submits_by) is None:
         raise EnvironmentProblem(
             f"--dask {dask}: {farm.submits_by} of {farm.system} is not on PATH; give the command "
             "where jobs can be submitted"
         )
     try:
-        return batch_cluster(farm)
+        jobs = BatchJobs(farm, f"--dask {dask}", notify)
     except (RuntimeError, ValueError) as error:
         raise EnvironmentProblem(f"--dask {dask}: {error}") from error
+    stack.callback(jobs.cluster.close)
+    jobs.submit()
+    notify(f"dask: {farm.jobs} jobs of {farm.cores} workers asked from {farm.system}")
+    return jobs
 
 
 def _connected(distributed: Any, address: str) -> Any:
@@ -119,11 +128,32 @@ def _connected(distributed: Any, address: str) -> Any:
         ) from error
     except (ValueError, TypeError) as error:
         raise InputError(f"--dask {address}: is no address of a scheduler ({error})") from error
-    try:
-        client.get_versions(check=True)
-    except ValueError as error:
+    differ = _differing(client.get_versions())
+    if differ:
         client.close()
         raise EnvironmentProblem(
-            f"--dask {address}: scheduler, workers and this process need equal packages:\n{error}"
-        ) from error
+            f"--dask {address}: scheduler, workers and this process need equal packages: "
+            f"{'; '.join(differ)}. Start them in the same environment"
+        )
     return client
+
+
+def _differing(versions: Mapping[str, Any]) -> list[str]:
+    """Packages that decide whether tasks and answers are understood, where they are not equal.
+
+    versions : as distributed's get_versions has them
+    """
+    ours = versions["client"]["packages"]
+    others = {"the scheduler": versions["scheduler"], **versions["workers"]}
+    return [
+        f"{name} is {theirs} at {place}, here {_version(ours, name)}"
+        for place, found in others.items()
+        for name in EQUAL
+        if (theirs := _version(found["packages"], name)) != _version(ours, name)
+    ]
+
+
+def _version(packages: Mapping[str, Any], name: str) -> str:
+    """As it must be equal: of Python the first two numbers."""
+    found = str(packages.get(name) or "missing")
+    return ".".join(found.split(".")[:2]) if name == "python" else found

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -21,6 +21,8 @@ from naetrigger.contracts.workers import ONE_THREAD, Attempt, Job, Problem, rais
 
 AHEAD = 2  # tasks a thread of the cluster, so that none waits for this process
 LOOK_SECONDS = 1.0
+FETCH_SECONDS = 30.0  # for an answer that is done
+ALONE_SECONDS = 300.0  # between words about a cluster without a worker
 RETRIES = 2  # of what fails in Dask itself; a task's own errors are answers
 KEPT = "What is finished is kept: the same command goes on from it"
 
@@ -29,15 +31,16 @@ class DaskCrew:
     """The workers of a cluster.
 
     client : a distributed.Client
+    watch : told about once a second of work how many threads the cluster has
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, watch: Callable[[int], None] = lambda threads: None) -> None:
+        self._client, self._watch = client, watch
 
     @contextmanager
     def pool(self, job: Job) -> Iterator[DaskPool]:
         """They at a job, until the block is left."""
-        pool = DaskPool(self._client, job)
+        pool = DaskPool(self._client, job, self._watch)
         try:
             yield pool
         finally:
@@ -47,8 +50,10 @@ class DaskCrew:
 class DaskPool:
     """Tasks of one job on a cluster; see contracts.workers.Pool."""
 
-    def __init__(self, client: Any, job: Job) -> None:
-        self._client, self._job = client, job
+    def __init__(
+        self, client: Any, job: Job, watch: Callable[[int], None] = lambda threads: None
+    ) -> None:
+        self._client, self._job, self._watch = client, job, watch
         self._name = uuid.uuid4().hex
         self._seen = dict(job.sees())
         self._asked: dict[Any, int] = {}
@@ -82,7 +87,10 @@ class DaskPool:
     def answers(self, patience: float | None = None) -> Iterator[tuple[int, Any]]:
         done = self._finished(patience)
         for future in done:
-            problem, answer = self._result(future)
+            try:
+                problem, answer = self._result(future)
+            except TimeoutError:  # its worker is gone with it: another one does the task
+                continue
             raise_problem(problem)
             number = self._asked.pop(future)
             yield number, answer
@@ -99,6 +107,7 @@ class DaskPool:
         if now - self._looked > LOOK_SECONDS:
             with _scheduler_needed():
                 self._threads, self._looked = sum(self._client.nthreads().values()), now
+            self._watch(self._threads)
         return self._threads
 
     def _finished(self, patience: float | None) -> list[Any]:
@@ -107,6 +116,7 @@ class DaskPool:
 
         start = time.monotonic()
         while self._asked:
+            self._cluster_threads()
             with _scheduler_needed():
                 try:
                     wait(list(self._asked), LOOK_SECONDS, "FIRST_COMPLETED")
@@ -123,8 +133,8 @@ class DaskPool:
         task = f"{self._job.what} {self._asked[future]}"
         try:
             with _scheduler_needed():
-                found: tuple[Problem | None, Any] = future.result()
-        except EnvironmentProblem:
+                found: tuple[Problem | None, Any] = future.result(FETCH_SECONDS)
+        except (EnvironmentProblem, TimeoutError):
             raise
         except KilledWorker as error:
             raise EnvironmentProblem(
@@ -165,7 +175,10 @@ def do_task(
     name : of the pool; seen : what the process that asks sees
     """
     if getattr(_AT_WORK, "name", None) != name:
-        problem = unfit(job, seen)
+        try:
+            problem = unfit(job, seen)
+        except Exception as error:  # of a folder that may not be read
+            problem = Problem.of(error)
         if problem is not None:
             return problem, None
         _AT_WORK.name, _AT_WORK.attempt = name, Attempt(job)
@@ -206,6 +219,35 @@ def _tasks_beside() -> int:
         return int(get_worker().state.nthreads)
     except ValueError:
         return 1
+
+
+class Attendance:
+    """Watches a cluster: has ended jobs replaced, and says now and then that no worker is there.
+
+    advice : what to do where there is none
+    """
+
+    def __init__(
+        self,
+        notify: Callable[[str], None],
+        advice: str,
+        replace_ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._notify, self._advice, self._replace_ended = notify, advice, replace_ended
+        self._alone_since: float | None = None
+        self._said = 0.0
+
+    def __call__(self, threads: int) -> None:
+        self._replace_ended()
+        now = time.monotonic()
+        if threads:
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = self._said = now
+        elif now - self._said >= ALONE_SECONDS:
+            self._said = now
+            minutes = (now - self._alone_since) / 60
+            self._notify(f"dask: no worker for {minutes:.0f} min; {self._advice}")
 
 
 def _short(value: str | None) -> str:

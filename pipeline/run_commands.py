@@ -104,6 +104,11 @@ def _run_until(
         require_mlflow()  # not after a night
     notes: list[str] = []
     recipe = load_recipe(recipe_name, override or (), notes.append)
+    if elsewhere.dask is not None and recipe.ensemble.members == 1:
+        raise InputError(
+            "--dask: only members of an ensemble are trained on a cluster, and ensemble.members of "
+            "this recipe is 1; leave --dask away"
+        )
     root = out or Path("runs") / recipe.name
     start = time.monotonic()
     with (

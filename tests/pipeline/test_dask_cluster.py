@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from naetrigger.contracts.errors import EnvironmentProblem
 from naetrigger.contracts.workers import ONE_THREAD
-from naetrigger.pipeline.dask_cluster import workers_at
+from naetrigger.pipeline.cli import run_command_line
+from naetrigger.pipeline.dask_cluster import _connected, workers_at
 from naetrigger.pipeline.dask_crew import DaskCrew
 
 
@@ -86,3 +88,49 @@ def test_a_network_that_is_not_here_is_named(
         workers_at(str(farm), None),
     ):
         pass
+
+
+def packages(**changes: str | None) -> dict[str, Any]:
+    same = {"python": "3.11.7.final.0", "distributed": "2026.1", "numpy": "2.1", "cloudpickle": "3"}
+    return {"packages": same | changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, None),
+        ({"python": "3.11.2.final.0"}, None),
+        ({"python": "3.12.1.final.0"}, r"python is 3\.12 at tcp://w, here 3\.11"),
+        ({"numpy": None}, r"numpy is missing at tcp://w, here 2\.1"),
+        ({"distributed": "2025.9"}, r"distributed is 2025\.9 at tcp://w"),
+    ],
+)
+def test_workers_with_other_packages_are_refused(
+    changes: dict[str, str | None], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    closed: list[bool] = []
+    versions = {
+        "scheduler": packages(),
+        "client": packages(),
+        "workers": {"tcp://w": packages(**changes)},
+    }
+    client = SimpleNamespace(get_versions=lambda: versions, close=lambda: closed.append(True))
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: client)
+    if said is None:
+        assert _connected(distributed, "tcp://s:1") is client
+        return
+    with pytest.raises(EnvironmentProblem, match=f"tcp://s:1: .*need equal packages: {said}"):
+        _connected(distributed, "tcp://s:1")
+    assert closed
+
+
+def test_a_cluster_for_one_member_alone_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its jobs would wait, and no work would come."""
+    arguments = ["train", "jets-quickstart", "--out", str(tmp_path / "run"), "--dask", "farm.yaml"]
+    assert run_command_line(arguments) == 2
+    assert "ensemble.members of this recipe is 1" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -17,10 +17,12 @@ import pytest
 from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
 from naetrigger.contracts.events import write_events
 from naetrigger.contracts.workers import ONE_THREAD, Workers
-from naetrigger.pipeline.batch_farm import batch_cluster, read_farm
+from naetrigger.pipeline import dask_crew
+from naetrigger.pipeline.batch_farm import read_farm
+from naetrigger.pipeline.batch_jobs import batch_cluster
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.dask_cluster import workers_at
-from naetrigger.pipeline.dask_crew import DaskCrew, do_task, unfit
+from naetrigger.pipeline.dask_crew import Attendance, DaskCrew, do_task, unfit
 from naetrigger.pipeline.scoring import score_file
 
 _spec = importlib.util.spec_from_file_location(
@@ -160,6 +162,54 @@ def test_threads_and_folders_are_looked_at_before_a_task(monkeypatch: pytest.Mon
     assert "OMP_NUM_THREADS is 8, must be 1" in problem.text
 
 
+@dataclass(frozen=True)
+class NotAllowed(Standard):
+    """Sees a folder that may not be read."""
+
+    def sees(self) -> Mapping[str, str]:
+        raise PermissionError(13, "Permission denied", "/runs/mine/manifest.json")
+
+
+def test_a_folder_that_a_worker_may_not_read_is_named() -> None:
+    """Raised in Dask's task, it was taken for a scheduler that is gone."""
+    problem, _ = do_task("another pool", NotAllowed("math", "sqrt"), {}, (4.0,))
+    assert problem is not None
+    assert problem.kind == "EnvironmentProblem"
+    assert "/runs/mine/manifest.json: not allowed" in problem.text
+
+
+def test_an_answer_that_is_lost_with_its_worker_is_waited_for_again(crew: DaskCrew) -> None:
+    with crew.pool(Standard("math", "sqrt")) as pool:
+        pool.ask(0, 9.0)
+        real, lost = pool._result, [True]
+
+        def result(future: Any) -> Any:
+            if lost:
+                lost.clear()
+                raise TimeoutError
+            return real(future)
+
+        pool._result = result  # type: ignore[method-assign]
+        assert list(pool.answers()) == []
+        assert list(pool.answers()) == [(0, 3.0)]
+
+
+def test_a_cluster_without_workers_is_spoken_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    looks: list[str] = []
+    watch = Attendance(said.append, "start some", lambda: looks.append("look"))
+    monkeypatch.setattr(dask_crew, "ALONE_SECONDS", 1000.0)
+    watch(0)
+    watch(0)
+    assert not said
+    monkeypatch.setattr(dask_crew, "ALONE_SECONDS", 0.0)
+    watch(0)
+    watch(3)
+    watch(0)
+    assert said == ["dask: no worker for 0 min; start some"]
+    assert len(looks) == 5
+
+
 def test_a_scheduler_that_is_gone_ends_the_work() -> None:
     with ExitStack() as stack:
         workers = stack.enter_context(workers_at("local", 1))
@@ -249,7 +299,7 @@ def test_a_batch_system_gets_a_job_script(tmp_path: Path, text: str, expected: l
     """Nothing is submitted: the script is what dask-jobqueue would hand over."""
     path = tmp_path / "farm.yaml"
     path.write_text(text)
-    cluster = batch_cluster(read_farm(path))
+    cluster = batch_cluster(read_farm(path), [])
     try:
         script = cluster.job_script()
     finally:
