@@ -48,16 +48,11 @@ def run_training(work: Work) -> None:
     if len(seeds) > 1 and not isinstance(work.workers, int):
         _train_beside(work, settings, seeds)
         return
-    for number, seed in enumerate(seeds, start=1):
-        folder = member_folder(work.folder, recipe, seed)
-        title = f"seed {seed} ({number} of {len(seeds)})" if len(seeds) > 1 else ""
+    for seed in seeds:
+        folder, title = member_folder(work.folder, recipe, seed), _title(seed, seeds)
         progress = _Titled(work.progress, title) if title else work.progress
-        try:
+        with _divergence_of(title):
             train_member(settings, seed, folder, work.root, progress)
-        except TrainingDiverged as error:
-            if not title:
-                raise
-            raise TrainingDiverged(f"ensemble member with {title}: {error}") from error
         _draw(folder, recipe.name)
 
 
@@ -80,10 +75,15 @@ class MemberJob:
     def what(self) -> str:
         return "it trained the ensemble member with seed"
 
-    def prepare(self) -> Callable[[int, Path], None]:
-        """(seed, folder) -> None"""
+    def prepare(self) -> Callable[[int, str, Path], None]:
+        """(seed, title, folder) -> None"""
         wanted = _Wanted(self.mark)
-        return lambda seed, folder: train_member(self.settings, seed, folder, self.root, wanted)
+
+        def member(seed: int, title: str, folder: Path) -> None:
+            with _divergence_of(title):
+                train_member(self.settings, seed, folder, self.root, wanted)
+
+        return member
 
     def sees(self) -> Mapping[str, str]:
         """The run folder, where the stage works, and the programs that train."""
@@ -107,7 +107,8 @@ def _train_beside(work: Work, settings: TrainingSettings, seeds: list[int]) -> N
         while waiting or pool.busy:
             while waiting and pool.idle:
                 seed = waiting.pop(0)
-                pool.ask(seed, seed, member_folder(stage, work.recipe, seed))
+                folder = member_folder(stage, work.recipe, seed)
+                pool.ask(seed, seed, _title(seed, seeds), folder)
             work.progress.update(done, at_work=float(len(pool.in_work)))
             for seed, _ in pool.answers(PATIENCE_SECONDS):
                 done += 1
@@ -145,6 +146,22 @@ class _Wanted:
             raise EnvironmentProblem(
                 f"{self._mark.parent}: nobody waits for this training any more"
             )
+
+
+def _title(seed: int, seeds: list[int]) -> str:
+    """What to call a member; nothing where there is one alone."""
+    return f"seed {seed} ({seeds.index(seed) + 1} of {len(seeds)})" if len(seeds) > 1 else ""
+
+
+@contextmanager
+def _divergence_of(title: str) -> Iterator[None]:
+    """A divergence names the member that it is of."""
+    try:
+        yield
+    except TrainingDiverged as error:
+        if not title:
+            raise
+        raise TrainingDiverged(f"ensemble member with {title}: {error}") from error
 
 
 def member_seeds(recipe: Recipe) -> list[int]:

@@ -11,7 +11,7 @@ import pytest
 
 from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.contracts.manifest import read_manifest
-from naetrigger.contracts.workers import Here, Job, Pool
+from naetrigger.contracts.workers import Here, Job, Pool, Workers
 from naetrigger.pipeline import training_stage
 from naetrigger.pipeline.recipe import Recipe, load_recipe
 from naetrigger.pipeline.run import run
@@ -162,8 +162,13 @@ def test_a_crew_trains_the_same_bytes(
     assert "torch" in crew.saw
 
 
+@pytest.mark.parametrize("workers", [1, Crew()], ids=["here", "crew"])
 def test_a_member_that_diverges_is_named(
-    recipe: Recipe, finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe,
+    finished_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: Workers,
 ) -> None:
     def diverging(settings: object, seed: int, *rest: object) -> None:
         if seed == 6:
@@ -174,4 +179,4 @@ def test_a_member_that_diverges_is_named(
     shutil.copytree(finished_run, root)
     monkeypatch.setattr(training_stage, "train_member", diverging)
     with pytest.raises(TrainingDiverged, match=r"member with seed 6 \(2 of 3\): nae: step 3"):
-        run(recipe, root, until="training")
+        run(recipe, root, until="training", workers=workers)
