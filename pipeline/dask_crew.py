@@ -104,7 +104,7 @@ class DaskPool:
     def _cluster_threads(self) -> int:
         """Threads of the cluster, which may grow and shrink."""
         now = time.monotonic()
-        if now - self._looked > LOOK_SECONDS:
+        if now - self._looked > LOOK_SECONDS and self._client.status == "running":
             with _scheduler_needed():
                 self._threads, self._looked = sum(self._client.nthreads().values()), now
             self._watch(self._threads)
