@@ -52,12 +52,14 @@ class Task:
         return Scorer(self).score
 
     def sees(self) -> Mapping[str, str]:
-        """The run folder, by its manifest, and the programs that score."""
+        """The run folder, by its manifest, and what decides how a teacher's floats are summed."""
         from naetrigger.pipeline.run import versions
+        from naetrigger.training.processor import processor
 
         manifest = self.root / NAME
         found = sha256_of(manifest) if manifest.is_file() else ""
-        return {str(manifest): found, **versions(PACKAGES)}
+        floats = processor() if engine_named(self.engine).model == "teacher" else {}
+        return {str(manifest): found, **floats, **versions(PACKAGES)}
 
 
 @dataclass(frozen=True)

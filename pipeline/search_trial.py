@@ -145,12 +145,13 @@ class TrialJob:
         return trial
 
     def sees(self) -> Mapping[str, str]:
-        """The run folder with its teacher, and the programs that decide a student."""
+        """The run folder with its teacher, and the programs and processor that decide a student."""
         from naetrigger.pipeline.run import versions
+        from naetrigger.training.processor import processor
 
         manifest = self.root / NAME
         found = sha256_of(manifest) if manifest.is_file() else ""
-        return {str(manifest): found, **versions(PACKAGES)}
+        return {str(manifest): found, **processor(), **versions(PACKAGES)}
 
 
 def packed_student(report: Any) -> dict[str, bytes]:

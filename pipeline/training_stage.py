@@ -86,13 +86,14 @@ class MemberJob:
         return member
 
     def sees(self) -> Mapping[str, str]:
-        """The run folder, where the stage works, and the programs that train."""
+        """The run folder, where the stage works, and the programs and processor that train."""
         from naetrigger.pipeline.run import versions
+        from naetrigger.training.processor import processor
 
         manifest = self.root / NAME
         found = sha256_of(manifest) if manifest.is_file() else ""
         there = {str(self.folder): "there" if self.folder.is_dir() else ""}
-        return {str(manifest): found, **there, **versions(PACKAGES)}
+        return {str(manifest): found, **there, **processor(), **versions(PACKAGES)}
 
 
 def _train_beside(work: Work, settings: TrainingSettings, seeds: list[int]) -> None:

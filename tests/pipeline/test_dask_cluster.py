@@ -15,6 +15,8 @@ from naetrigger.contracts.workers import ONE_THREAD
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.dask_cluster import _connected, workers_at
 from naetrigger.pipeline.dask_crew import DaskCrew
+from naetrigger.pipeline.search_trial import TrialJob
+from naetrigger.pipeline.training_stage import MemberJob
 
 
 @dataclass(frozen=True)
@@ -134,3 +136,12 @@ def test_a_cluster_for_one_member_alone_is_refused(
     assert run_command_line(arguments) == 2
     assert "ensemble.members of this recipe is 1" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_jobs_that_train_need_equal_processors(tmp_path: Path) -> None:
+    anything: Any = None
+    for job in (
+        TrialJob(anything, tmp_path, anything),
+        MemberJob(anything, tmp_path, tmp_path, tmp_path / "mark"),
+    ):
+        assert job.sees()["processor"], type(job).__name__

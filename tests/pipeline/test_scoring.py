@@ -25,6 +25,7 @@ from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.pipeline import score_output, scoring
 from naetrigger.pipeline.cli import run_command_line
 from naetrigger.pipeline.model_inputs import BLOCK
+from naetrigger.pipeline.score_workers import Task
 from naetrigger.pipeline.scoring import Reading, score_file
 
 _spec = importlib.util.spec_from_file_location(
@@ -286,6 +287,18 @@ def test_runs_and_outputs_that_cannot_be_used(run: Path, file: Path, tmp_path: P
     assert out.read_text() == "old"
     with pytest.raises(InputError, match="cannot be written"):
         score_file(run, file, Path("/proc/self/s.h5"))
+
+
+@pytest.mark.parametrize(
+    ("engine", "compared"), [("torch", True), ("onnx", True), ("network", False), ("rtl", False)]
+)
+def test_workers_that_sum_floats_need_equal_processors(
+    run: Path, engine: str, compared: bool
+) -> None:
+    """Integers are the same on every one."""
+    seen = Task(run, engine).sees()
+    assert ("processor" in seen) == compared
+    assert seen[str(run / "manifest.json")] == sha256_of(run / "manifest.json")
 
 
 def test_an_edited_run_is_refused(file: Path, tmp_path: Path) -> None:
