@@ -1,8 +1,9 @@
 """A run folder on disk: who may write into it, and how a stage's files get their place.
 
-A stage works in ``.STAGE.partial``. When it is done, its record goes into ``.STAGE.json`` beside
-it, then the folder takes the name ``STAGE``, then the manifest takes the record. Whatever moment
-a run dies at, the next one finds out from these how far it came.
+A stage works in ``.STAGE.KEY.partial``, which no other settings have, so that nothing that still
+works for an earlier run can write into it. When it is done, its record goes into ``.STAGE.json``
+beside it, then the folder takes the name ``STAGE``, then the manifest takes the record. Whatever
+moment a run dies at, the next one finds out from these how far it came.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from naetrigger.contracts.regular_file import read_json
 LOCK = ".lock"
 RECIPE = "recipe.yaml"
 TEST = "data/test.h5"
+KEY_DIGITS = 12  # of a stage's key in the name of the folder that it works in
 
 
 def check_folder(root: Path) -> None:
@@ -83,10 +85,10 @@ def write_recipe(root: Path, text: str) -> None:
 
 def begin_stage(root: Path, stage: str, key: str, resumes: bool) -> Path:
     """The folder a stage works in: empty, or what an interrupted run with the same key left."""
-    folder, note = _partial(root, stage), _note(root, stage)
+    folder, note = _partial(root, stage, key), _note(root, stage)
     whole = folder.is_dir() and not folder.is_symlink()
     if not (resumes and whole and _read_note(note).get("key") == key):
-        _remove(folder)
+        _remove_partial(root, stage)
         write_atomically(note, json.dumps({"key": key}))
         folder.mkdir()
     return folder
@@ -94,7 +96,7 @@ def begin_stage(root: Path, stage: str, key: str, resumes: bool) -> Path:
 
 def finish_stage(root: Path, manifest: Manifest, stage: str, record: StageRecord) -> Manifest:
     """Record the files of a finished stage, give the folder its name, update the manifest."""
-    folder = _partial(root, stage)
+    folder = _partial(root, stage, record.key)
     for left in folder.rglob("*.partial"):  # of a write that a kill cut short
         left.unlink()
     flush_files(folder)
@@ -113,7 +115,7 @@ def adopt_stage(root: Path, manifest: Manifest, stage: str, key: str) -> Manifes
     record = record_from(note["record"])
     if not damage(root, record):
         return _register(root, manifest, stage, record)
-    if not damage(root, record, base=_partial(root, stage).name):
+    if not damage(root, record, base=_partial(root, stage, key).name):
         return _take_place(root, manifest, stage, record)
     return None
 
@@ -123,7 +125,7 @@ def _take_place(root: Path, manifest: Manifest, stage: str, record: StageRecord)
     _remove(old)
     if final.exists():
         final.rename(old)
-    _partial(root, stage).rename(final)
+    _partial(root, stage, record.key).rename(final)
     flush_folder(root)
     _remove(old)
     return _register(root, manifest, stage, record)
@@ -140,8 +142,8 @@ def _register(root: Path, manifest: Manifest, stage: str, record: StageRecord) -
 def tidy(root: Path, stage: str) -> None:
     """Remove what an interrupted run left of a stage that is finished."""
     _note(root, stage).unlink(missing_ok=True)
-    for left in (_partial(root, stage), root / f".{stage}.old"):
-        _remove(left)
+    _remove_partial(root, stage)
+    _remove(root / f".{stage}.old")
 
 
 def _remove(path: Path) -> None:
@@ -152,8 +154,14 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _partial(root: Path, stage: str) -> Path:
-    return root / f".{stage}.partial"
+def _partial(root: Path, stage: str, key: str) -> Path:
+    return root / f".{stage}.{key[:KEY_DIGITS]}.partial"
+
+
+def _remove_partial(root: Path, stage: str) -> None:
+    """Where the stage works, or worked with whatever settings."""
+    for left in root.glob(f".{stage}.*partial"):
+        _remove(left)
 
 
 def _note(root: Path, stage: str) -> Path:

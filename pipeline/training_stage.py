@@ -128,8 +128,8 @@ def _asked(stage: Path) -> Iterator[Path]:
 
 
 class _Wanted:
-    """Ends a training that nobody waits for, as progress: Dask ends no task that has begun, and
-    another run, perhaps with other settings, may work in the same folder by now."""
+    """Ends a training that nobody waits for, as progress: Dask ends no task that has begun. A run
+    with other settings works in another folder (run_folder.py)."""
 
     def __init__(self, mark: Path) -> None:
         self._mark, self._looked = mark, -math.inf

@@ -131,7 +131,7 @@ def test_a_stage_in_work_that_is_a_link_is_not_worked_in(working_folder: Path) -
     root, mine = working_folder / "done", working_folder / "mine"
     mine.mkdir()
     (mine / "kept").write_text("mine\n")
-    (root / ".training.partial").symlink_to(mine)
+    (root / ".training.k.partial").symlink_to(mine)
     (root / ".training.json").write_text('{"key": "k"}')
     folder = begin_stage(root, "training", "k", resumes=True)
     assert not folder.is_symlink()

@@ -62,7 +62,7 @@ def interrupted(recipe: Path, root: Path, stage: str, number: int) -> tuple[int,
 
     Training is met after its first checkpoint, the others somewhere near their start.
     """
-    partial = root / f".{stage}.partial"
+    depth = "/*" if stage == "training" else ""
     with subprocess.Popen(
         command("run", str(recipe), "--out", str(root)),
         cwd=recipe.parent,
@@ -71,7 +71,7 @@ def interrupted(recipe: Path, root: Path, stage: str, number: int) -> tuple[int,
         text=True,
     ) as process:
         deadline = time.monotonic() + 300
-        while not (any(partial.glob("*")) if stage == "training" else partial.exists()):
+        while not any(root.glob(f".{stage}.*.partial{depth}")):
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < deadline
             time.sleep(0.002)

@@ -250,8 +250,20 @@ def test_only_a_stage_that_resumes_finds_what_it_left(tmp_path: Path) -> None:
         (folder / "checkpoint").write_text("step 3")
         again = run_folder.begin_stage(tmp_path, "training", "key", resumes)
         assert [path.name for path in again.iterdir()] == left
-    folder = run_folder.begin_stage(tmp_path, "training", "other", True)
-    assert not list(folder.iterdir())
+    other = run_folder.begin_stage(tmp_path, "training", "other", True)
+    assert not list(other.iterdir())
+
+
+def test_nothing_of_an_earlier_run_writes_where_another_one_works(tmp_path: Path) -> None:
+    """A member that a cluster still trains, when its settings have changed."""
+    earlier = run_folder.begin_stage(tmp_path, "training", "key", True)
+    now = run_folder.begin_stage(tmp_path, "training", "other", True)
+    with pytest.raises(FileNotFoundError):
+        (earlier / "teacher.json").write_text("of other settings")
+    (earlier / "members").mkdir(parents=True)
+    assert not list(now.iterdir())
+    run_folder.tidy(tmp_path, "training")
+    assert not list(tmp_path.glob(".training*"))
 
 
 def test_leftovers_of_cut_writes_are_no_results(calls: Calls, tmp_path: Path) -> None:
