@@ -184,40 +184,42 @@ class Totals:
 
 
 class PoolUse:
-    """How many distinct collisions of the pool a file rests on, whole and above thresholds."""
+    """How many distinct collisions of the pool a file rests on, whole and above thresholds.
+
+    Of each collision only the weight that it has so far is kept, so memory does not grow with rows.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[str, list[tuple[Floats, Integers]]] = {}
+        self._weights: dict[str, Floats] = {}
 
     def add(self, order: Order, chunk: Chunk) -> None:
-        """Count the rows of a chunk."""
+        """Count the rows of a chunk; those without a collision (-1) rest on none."""
         table = layout(order.view)
         pool_event = chunk.context[:, table.context_columns.index("pool_event")].astype(np.int64)
-        chosen = {"all": np.ones(len(chunk), np.bool_)}
+        chosen = {"all": pool_event >= 0}
         if order.view == L1_OBJECTS:
             leading = chunk.values[:, table.columns.index("jet1_pt")] / 2
-            chosen |= {f"leading jet >= {gev} GeV": leading >= gev for gev in EFFECTIVE_ABOVE_GEV}
+            chosen |= {
+                f"leading jet >= {gev} GeV": (leading >= gev) & (pool_event >= 0)
+                for gev in EFFECTIVE_ABOVE_GEV
+            }
+        size = int(pool_event.max(initial=-1)) + 1
         for name, rows in chosen.items():
-            events, which = np.unique(pool_event[rows], return_inverse=True)
-            self._seen.setdefault(name, []).append(
-                (np.bincount(which, chunk.weights[rows], len(events)).astype(np.float64), events)
-            )
+            known = self._weights.get(name, np.zeros(0))
+            if len(known) < size:
+                known = np.concatenate([known, np.zeros(size - len(known))])
+            np.add.at(known, pool_event[rows], chunk.weights[rows])
+            self._weights[name] = known
 
     def effective(self) -> dict[str, float]:
         """See overlay.effective_pool_events."""
-        if not self._seen:
+        if not self._weights:
             return {}
         from naetrigger.training.simulate.overlay import effective_pool_events
 
         return {
-            name: round(
-                effective_pool_events(
-                    np.concatenate([weights for weights, _ in parts]),
-                    np.concatenate([events for _, events in parts]),
-                ),
-                1,
-            )
-            for name, parts in self._seen.items()
+            name: round(effective_pool_events(weights[weights > 0], np.flatnonzero(weights > 0)), 1)
+            for name, weights in self._weights.items()
         }
 
 
