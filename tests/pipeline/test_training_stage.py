@@ -42,9 +42,9 @@ def test_a_member_that_nobody_waits_for_ends(
     with training_stage._asked(tmp_path) as mark:
         do = MemberJob(TrainingSettings(), tmp_path, tmp_path, mark).prepare()
         if seed == 1:
-            do(seed, tmp_path)
+            do(seed, "", tmp_path)
         else:
             with pytest.raises(EnvironmentProblem, match="nobody waits for this training"):
-                do(seed, tmp_path)
+                do(seed, "", tmp_path)
     assert len(trained) == done
     assert list(tmp_path.iterdir()) == []
