@@ -162,6 +162,7 @@ TRAINING = Stage(
     packages=("numpy", "torch", "POT", "numba", "zuko", "matplotlib"),
     reads=_LEARNT,
     resumes=True,
+    schema=2,
 )
 STUDENT = Stage(
     name="student",

@@ -57,7 +57,7 @@ class Fitted:
     """The step whose weights were kept."""
     steps_done: int
     criterion: float | None
-    """The smallest smoothed validation criterion; none: never judged."""
+    """The smallest smoothed validation criterion; none: fewer validations than are averaged."""
     stopped_by: str
     """'steps' (all done) or 'patience' (no better for too long)."""
     curves: npt.NDArray[np.float64]
@@ -213,11 +213,15 @@ class Run:
         criterion = self.processes.mean({"validation": result.criterion})["validation"]
         self._require_finite({"validation": criterion})
         self.criteria.append(criterion)
-        recent = self.criteria[-self.settings.smoothing :]
-        smoothed = sum(recent) / len(recent)
+        metrics["validation"] = criterion
+        window = self.criteria[-self.settings.smoothing :]
+        if len(window) < self.settings.smoothing:  # a mean of fewer is luckier than later ones
+            self._keep(None)
+            return metrics
+        smoothed = sum(window) / len(window)
         if self.best_value is None or smoothed < self.best_value:
             self._keep(smoothed)
-        return {**metrics, "validation": criterion, "validation_smoothed": smoothed}
+        return {**metrics, "validation_smoothed": smoothed}
 
     def _keep(self, value: float | None) -> None:
         self.best = {name: value.clone() for name, value in self.model.state_dict().items()}

@@ -363,6 +363,8 @@ def test_a_gradient_that_is_no_number_stops_training_before_its_step(
         ([5, 4, 3, 3.5, 3.6, 2, 2.5, 2.6, 2.7, 0], 1, 24, 36),
         ([5, 1, 5, 1, 2, 2, 2, 2, 2, 2], 2, 20, 32),  # means 5 3 3 3 1.5 2 2 2: not the lone 1
         ([3, 3, 3, 3, 3], 1, 4, 16),  # equal is not better
+        ([1, 5, 5, 2, 2, 4, 4, 4, 4, 4], 2, 20, 32),  # a lone 1 is no mean: 3 5 3.5 2 3 4 4 4
+        ([4, 6, 5, 7, 9, 9, 9, 9, 9, 9], 4, 16, 28),  # nor does patience count until the fourth
     ],
 )
 def test_the_stopping_rule(
@@ -386,6 +388,21 @@ def test_the_stopping_rule(
     fitted = run(tmp_path, objective).teacher
     assert (fitted.step, fitted.steps_done, fitted.stopped_by) == (kept, done, "patience")
     assert torch.equal(fitted.model.layers[0].linear.weight, seen[kept])
+
+
+def test_too_few_validations_to_judge_keep_the_newest_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planted(self: Ae, model: Autoencoder, batch: object, state: State, g: object) -> Validation:
+        return Validation(float(state.step), {})
+
+    monkeypatch.setattr(Ae, "validate", planted)
+    objective = AeObjective(steps=12, batch_size=8, validate_every=4, smoothing=4, patience=1)
+    fitted = run(tmp_path, objective).teacher
+    assert (fitted.step, fitted.steps_done, fitted.stopped_by) == (12, 12, "steps")
+    assert fitted.criterion is None
+    assert np.isnan(fitted.curves[:, CURVES.index("validation_smoothed")]).all()
+    assert np.nanmin(fitted.curves[:, CURVES.index("validation")]) == 4
 
 
 def test_an_autoencoder_learns_the_surface(tmp_path: Path) -> None:

@@ -55,10 +55,11 @@ class ObjectiveBase(Settings):
     """Validation events in use, the same ones every time."""
 
     smoothing: int = Field(5, ge=1)
-    """Validations averaged into the value that chooses the weights."""
+    """Validations averaged into the value that chooses the weights; until there are so many, the
+    newest weights are kept."""
 
     patience: int = Field(20, ge=1)
-    """Validations without a new best value after which training stops."""
+    """Validations without a new best value after which training stops, the first `smoothing` apart."""
 
     checkpoint_every: int = Field(200, ge=1)
     """Steps between checkpoints."""
