@@ -21,13 +21,26 @@ Energy = Callable[[Tensor], Tensor]
 """Inputs of shape (B, F) to energies of shape (B,)."""
 
 
-def sample(energy: Energy, start: Tensor, chain: Langevin, generator: torch.Generator) -> Tensor:
+@dataclass(frozen=True)
+class Held:
+    """Chains that a hold keeps near some point, however warm they are: exp(-E(x)/T - hold(x)).
+
+    at : what is divided by T, E(x) + T hold(x), for the T of each step
+    """
+
+    at: Callable[[float], Energy]
+
+
+Target = Energy | Held
+
+
+def sample(energy: Target, start: Tensor, chain: Langevin, generator: torch.Generator) -> Tensor:
     """The ends of chains from `start`, shape (B, F); no gradient flows through them."""
     return _fastest(energy, start.detach(), chain, generator, differentiable=False).detach()
 
 
 def differentiable_sample(
-    energy: Energy, start: Tensor, chain: Langevin, generator: torch.Generator
+    energy: Target, start: Tensor, chain: Langevin, generator: torch.Generator
 ) -> Tensor:
     """The same ends, with the gradient flowing back through every step into E's parameters.
 
@@ -42,7 +55,7 @@ class Trajectory:
     """Chains step by step.
 
     positions : (K + 1, B, F), the starts first
-    energies : (K + 1, B), E there
+    energies : (K + 1, B), E there, and T hold(x) of that step where there is a hold
     moved : (K, B), whether each step was taken; false where it was refused
     """
 
@@ -57,7 +70,7 @@ class Trajectory:
 
 
 def trajectory(
-    energy: Energy, start: Tensor, chain: Langevin, generator: torch.Generator
+    energy: Target, start: Tensor, chain: Langevin, generator: torch.Generator
 ) -> Trajectory:
     """All of the chains whose ends `sample` gives, up to float rounding."""
     start = start.detach()
@@ -65,8 +78,11 @@ def trajectory(
     _walk(energy, start, chain, generator, differentiable=False, steps=steps)
     first = _unit(start) if chain.spherical else start
     positions = torch.stack([first, *(x.detach() for x, _ in steps)])
+    temperatures = [chain.at(min(k, chain.steps - 1)).temperature for k in range(chain.steps + 1)]
     with torch.no_grad():
-        energies = torch.stack([energy(x) for x in positions])
+        energies = torch.stack(
+            [_at_temperature(energy, t)(x) for x, t in zip(positions, temperatures, strict=True)]
+        )
     return Trajectory(positions, energies, torch.stack([moved for _, moved in steps]))
 
 
@@ -82,8 +98,12 @@ def fresh_starts(
     return _unit(normal) if chain.spherical else normal.clamp(low, high)
 
 
+def _at_temperature(energy: Target, temperature: float) -> Energy:
+    return energy.at(temperature) if isinstance(energy, Held) else energy
+
+
 def _fastest(
-    energy: Energy,
+    energy: Target,
     start: Tensor,
     chain: Langevin,
     generator: torch.Generator,
@@ -103,7 +123,7 @@ class _Point:
 
 
 def _walk(
-    energy: Energy,
+    energy: Target,
     x: Tensor,
     chain: Langevin,
     generator: torch.Generator,
@@ -134,11 +154,11 @@ def _walk(
     return here.x
 
 
-def _at(energy: Energy, x: Tensor, chain: Langevin, differentiable: bool) -> _Point:
+def _at(energy: Target, x: Tensor, chain: Langevin, differentiable: bool) -> _Point:
     with torch.enable_grad():
         if not x.requires_grad:
             x = x.detach().requires_grad_()
-        energies = energy(x)
+        energies = _at_temperature(energy, chain.temperature)(x)
         if energies.shape != x.shape[:1]:
             raise ValueError(
                 f"an energy gives one number a sample, shape {tuple(x.shape[:1])}; "

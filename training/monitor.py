@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import Energy, Trajectory, sample, trajectory
+from naetrigger.training.langevin import Target, Trajectory, sample, trajectory
 from naetrigger.training.settings import Langevin
 
-Sampler = Callable[[Energy, Tensor, Langevin, torch.Generator], Tensor]
+Sampler = Callable[[Target, Tensor, Langevin, torch.Generator], Tensor]
 """What draws samples: `naetrigger.training.langevin.sample`, or something that watches it."""
 
 
@@ -22,7 +22,7 @@ class Recorder:
         self.chains: list[Trajectory] = []
 
     def __call__(
-        self, energy: Energy, start: Tensor, chain: Langevin, generator: torch.Generator
+        self, energy: Target, start: Tensor, chain: Langevin, generator: torch.Generator
     ) -> Tensor:
         """The ends, (B, F)."""
         if not (self.everything or chain.metropolis):

@@ -4,7 +4,7 @@ An autoencoder with a spherical latent is trained first and then stands still. E
 projected on its manifold, z = encode(x), and diffused there, z~ = (z + s eps) / |.|, s drawn
 event by event. A negative is recovered by two chains on
 
-    V(y) / T,   V(y) = E(y) + T w |encode(y) - z~|^2 / (2 s^2):
+    V(y) = E(y) / T + w |encode(y) - z~|^2 / (2 s^2),   T that of the chain and of its step:
 
 one over latents, on V(decode(z)) from z~, and one over inputs from there. The loss is
 E(x) - E(x-) with its brake (contrast.py), and for MPDR-R w_z mean |encode_E(x)|^2 besides.
@@ -18,7 +18,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import sample
+from naetrigger.training.langevin import Energy, Held, sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
@@ -102,16 +102,18 @@ class Mpdr(Contrastive[MpdrObjective, Autoencoder | ScalarEnergy]):
             noise = low + (high - low) * unit
             eps = torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device)
             diffused = torch.nn.functional.normalize(z + noise * eps, dim=1)
-        hold = s.recovery_weight * s.chain.temperature / (2 * noise.squeeze(1).square())
-
         own = tempered(model.energy, s.chain, state.modules)
 
-        def energy(y: Tensor) -> Tensor:
-            away = (manifold.encode(y) - diffused).square().sum(dim=1)
-            return own(y) + hold * away
+        def held(temperature: float) -> Energy:
+            hold = s.recovery_weight * temperature / (2 * noise.squeeze(1).square())
+            return lambda y: own(y) + hold * (manifold.encode(y) - diffused).square().sum(dim=1)
 
-        latent = draw(lambda z: energy(manifold.decode(z)), diffused, s.latent_chain, generator)
-        return draw(energy, manifold.decode(latent), s.chain, generator)
+        def decoded(temperature: float) -> Energy:
+            energy = held(temperature)
+            return lambda z: energy(manifold.decode(z))
+
+        latent = draw(Held(decoded), diffused, s.latent_chain, generator)
+        return draw(Held(held), manifold.decode(latent), s.chain, generator)
 
 
 def _manifold(state: State) -> Autoencoder:

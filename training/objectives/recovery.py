@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import sample
+from naetrigger.training.langevin import Energy, Held, sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.monitor import Sampler
@@ -56,11 +56,10 @@ class Recovery(Contrastive[RecoveryObjective, Autoencoder]):
         s = self.settings
         eps = torch.randn(batch.shape, generator=generator, dtype=batch.dtype, device=batch.device)
         noisy = batch + s.perturbation * eps
-        hold = s.chain.temperature / (2 * s.perturbation**2)  # T is divided by in the chain
-
         own = tempered(model.energy, s.chain, state.modules)
 
-        def energy(y: Tensor) -> Tensor:
-            return own(y) + hold * (y - noisy).square().sum(dim=1)
+        def held(temperature: float) -> Energy:
+            hold = temperature / (2 * s.perturbation**2)
+            return lambda y: own(y) + hold * (y - noisy).square().sum(dim=1)
 
-        return draw(energy, noisy, s.chain, generator)
+        return draw(Held(held), noisy, s.chain, generator)

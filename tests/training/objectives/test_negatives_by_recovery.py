@@ -42,6 +42,43 @@ def test_recovered_points_have_the_posterior_of_a_quadratic() -> None:
     assert ends.var().item() == pytest.approx(variance, rel=0.04)
 
 
+def test_an_annealed_temperature_leaves_the_hold_of_recovery_alone() -> None:
+    """Where E is flat, ends are those of the hold alone: a Gaussian of precision 1 / s^2."""
+    s, noise = 0.8, 0.2
+    chain = Langevin(
+        steps=120, noise=noise, temperature=4.0, final_temperature=0.01, boundary="none"
+    )
+    objective = Recovery(RecoveryObjective(chain=chain, perturbation=s))
+    model = objective.network(MODEL, 4, torch.Generator()).double()
+    model.energy = lambda x: 0 * x.sum(dim=1)  # type: ignore[method-assign]
+    origin = torch.zeros((4000, 4), dtype=torch.float64)
+    state = objective.start(model, torch.Generator())
+    ends = objective.negatives(model, origin, state, torch.Generator().manual_seed(2), store=False)
+    a = noise**2 / 2 / s**2  # of the chain's finite step
+    variance = noise**2 / (1 - (1 - a) ** 2) * (1 - (1 - a) ** 240) + s**2
+    assert ends.var().item() == pytest.approx(variance, rel=0.04)
+
+
+@pytest.mark.parametrize("which", ["latent_chain", "chain"])
+@pytest.mark.parametrize("final", [None, 1e-3])
+def test_no_temperature_changes_the_hold_of_mpdr(which: str, final: float | None) -> None:
+    """Where E is flat, chains walk on w |encode(y) - z~|^2 / (2 s^2) whatever their T is."""
+    still = STILL.model_copy(update={"spherical": True})
+
+    def ends(temperature: float, final_temperature: float | None) -> Tensor:
+        update = {"temperature": temperature, "final_temperature": final_temperature}
+        walking = Langevin(steps=8, noise=0.05, boundary="none", spherical=which == "latent_chain")
+        chains = {"chain": STILL, "latent_chain": still, which: walking.model_copy(update=update)}
+        objective = Mpdr(MpdrObjective(**chains, perturbation=(0.1, 0.1), recovery_weight=1.0))
+        model = objective.network(MODEL, 4, torch.Generator().manual_seed(3)).double()
+        state = objective.start(model, torch.Generator().manual_seed(4))
+        model.energy = lambda x: 0 * x.sum(dim=1)  # type: ignore[method-assign]
+        g = torch.Generator().manual_seed(5)
+        return objective.negatives(model, batch(50), state, g, store=False)
+
+    torch.testing.assert_close(ends(0.5, final), ends(0.05, None), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("score", ["reconstruction", "network"])
 def test_mpdr_starts_at_decoded_points_near_the_projection(score: str) -> None:
     """With chains that stand still, the ends are decoded latents at the drawn distance."""
