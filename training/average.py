@@ -16,8 +16,8 @@ from torch import Tensor, nn
 class WeightAverage:
     """average <- decay * average + (1 - decay) * weights, after each step; 0: nothing is averaged.
 
-    Of the first t steps the decay is at most (1 + t) / (10 + t), so that the fresh weights of the
-    start are forgotten. What a network keeps beside its parameters is not averaged.
+    Of the first t steps the decay is at most (1 + t) / (10 + t), so that the weights of the start
+    are forgotten. What a network keeps beside its parameters is not averaged.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -25,8 +25,13 @@ class WeightAverage:
         self.parameters = dict(model.named_parameters()) if decay else {}
         self.values = {name: p.detach().clone() for name, p in self.parameters.items()}
 
+    def restart(self) -> None:
+        """Begin again with the weights as they are."""
+        for name, p in self.parameters.items():
+            self.values[name].copy_(p.detach())
+
     def follow(self, step: int) -> None:
-        """After optimiser step number `step`, counted from 1."""
+        """After optimiser step number `step`, counted from 1 at the start or restart."""
         if not self.values:
             return
         decay = min(self.decay, (1 + step) / (10 + step))

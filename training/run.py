@@ -162,7 +162,9 @@ class Run:
 
     def advance(self) -> dict[str, float]:
         """One optimiser step, and the validation if it is due; what to show of it."""
-        s = self.settings
+        s, pretraining = self.settings, self.objective.pretrain_steps
+        if self.state.step == pretraining:
+            self.average.restart()
         batch = self.data.draw(s.batch_size, self.generator)
         loss: Tensor = self._agreed(lambda: self.joint_step(batch, self.generator))
         shown = self.processes.mean({"loss": loss.item(), **self.step.metrics})
@@ -174,10 +176,10 @@ class Run:
         self._require_finite_gradients()
         self.optimiser.step()
         self.state.step += 1
-        self.average.follow(self.state.step)
+        step = self.state.step
+        self.average.follow(step - pretraining if step > pretraining else step)
         if self.temperature is not None:
             shown["temperature"] = self.temperature
-        step = self.state.step
         validated = step % s.validate_every == 0 or step == s.steps
         if validated:
             with self.average.applied():

@@ -52,6 +52,10 @@ class Mpdr(Contrastive[MpdrObjective, Autoencoder | ScalarEnergy]):
         state.modules |= learned_temperature(self.settings.chain, like)
         return state
 
+    @property
+    def pretrain_steps(self) -> int:
+        return self.settings.pretrain_steps
+
     def learning_rate(self, step: int) -> float:
         s = self.settings
         return s.pretrain_learning_rate if step < s.pretrain_steps else s.learning_rate

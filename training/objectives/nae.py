@@ -63,6 +63,10 @@ class Nae(Contrastive[NaeObjective, Autoencoder]):
             state.buffers["latents"] = ReplayBuffer(s.replay, s.latent_chain, latent, like)
         return state
 
+    @property
+    def pretrain_steps(self) -> int:
+        return self.settings.pretrain_steps
+
     def learning_rate(self, step: int) -> float:
         s = self.settings
         return s.pretrain_learning_rate if step < s.pretrain_steps else s.learning_rate

@@ -99,6 +99,12 @@ class Objective(ABC, Generic[S, M]):
 
     settings: S
 
+    @property
+    def pretrain_steps(self) -> int:
+        """First steps with another loss than those behind them; an average of weights begins again
+        where they end."""
+        return 0
+
     @abstractmethod
     def network(self, model: ModelSettings, n_inputs: int, generator: torch.Generator) -> M:
         """The network that scores, with fresh weights; all of it goes into the teacher's file."""
