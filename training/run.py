@@ -38,8 +38,9 @@ from naetrigger.training.langevin import Trajectory
 from naetrigger.training.models import folded
 from naetrigger.training.models.batch_norm import batch_statistics
 from naetrigger.training.models.energy_model import EnergyModel
+from naetrigger.training.models.spectral import computed_once
 from naetrigger.training.objectives import build_objective
-from naetrigger.training.objectives.objective import Objective, State
+from naetrigger.training.objectives.objective import Objective, State, Validation
 from naetrigger.training.precision import restore, tune
 from naetrigger.training.processes import Processes
 from naetrigger.training.settings import ObjectiveSettings, Replay, TrainingSettings
@@ -205,9 +206,13 @@ class Run:
     def _validate(self) -> dict[str, float]:
         seed = own_seed(self.seed, self.processes)
         generator = torch.Generator(self.device).manual_seed(seed)
-        result = self._agreed(
-            lambda: self.objective.validate(self.model, self.data.validation, self.state, generator)
-        )
+
+        def judged() -> Validation:
+            with computed_once(self.step):
+                events = self.data.validation
+                return self.objective.validate(self.model, events, self.state, generator)
+
+        result = self._agreed(judged)
         metrics = self.processes.mean(result.metrics)
         if result.criterion is None:
             self._keep(None)
@@ -330,7 +335,9 @@ class Run:
                 log = next(self.state.modules[TEMPERATURE].parameters())
                 log.fill_(math.log(self.best_temperature))
         generator = torch.Generator(self.device).manual_seed(self.seed)
-        return self.objective.chains(self.model, self.data.validation[:n], self.state, generator)
+        events = self.data.validation[:n]
+        with computed_once(self.step):
+            return self.objective.chains(self.model, events, self.state, generator)
 
 
 def shared(objective: ObjectiveSettings, size: int) -> ObjectiveSettings:
@@ -373,7 +380,8 @@ class _Step(nn.Module):
     def forward(self, batch: Tensor, generator: torch.Generator) -> Tensor:
         """The loss; what curves show of it is then in `metrics`."""
         events = batch[:, : self.model.n_inputs]
-        with batch_statistics(self.model, events, self.objective.draws_negatives):
+        statistics = batch_statistics(self.model, events, self.objective.draws_negatives)
+        with statistics, computed_once(self):
             result = self.objective.loss(self.model, batch, self.state, generator)
         self.metrics = result.metrics
         return result.loss

@@ -22,10 +22,13 @@ from naetrigger.training.batches import batches
 from naetrigger.training.curves import CURVES
 from naetrigger.training.loop import TrainingResult, train
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.models.spectral import Spectral
 from naetrigger.training.monitor import Recorder
 from naetrigger.training.objectives import contrastive
 from naetrigger.training.objectives.ae import Ae
 from naetrigger.training.objectives.objective import State, StepResult, Validation
+from naetrigger.training.processes import ALONE
+from naetrigger.training.run import Run
 from naetrigger.training.settings import (
     AeObjective,
     Langevin,
@@ -160,6 +163,28 @@ def test_other_networks_resume_and_load(
     x = torch.from_numpy(surface(30, 4))
     loaded = load_teacher(tmp_path / "whole")
     assert torch.equal(loaded.scores(x), whole.teacher.model.scores(x))
+
+
+def test_a_step_and_a_validation_compute_each_spectral_weight_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = 0
+
+    def counting(self: Spectral, weight: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return weight / torch.linalg.matrix_norm(weight, ord=2)
+
+    monkeypatch.setattr(Spectral, "forward", counting)
+    objective = SMALL_OBJECTIVES["igebm"].model_copy(update={"validate_every": 2})
+    model = SMALL_MODEL.model_copy(update={"spectral_norm": True})
+    settings = TrainingSettings(model=model, objective=objective, seed=3)
+    data = batches(settings, surface(200, 1), surface(60, 2), None, None, tuple("abcd"))
+    training = Run("teacher", settings, objective, data, ALONE)
+    for expected in (2, 4, 2, 4):  # of two layers, in a step, and in a validation behind it
+        calls = 0
+        training.advance()
+        assert calls == expected
 
 
 def test_a_setting_that_the_network_does_not_have_is_refused(tmp_path: Path) -> None:

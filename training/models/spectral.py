@@ -6,6 +6,8 @@ small, and so the weights alone decide the function.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -40,3 +42,13 @@ def normalised(model: N) -> N:
         if isinstance(weight, nn.Parameter) and weight.ndim > 1:
             parametrize.register_parametrization(module, "weight", Spectral())
     return model
+
+
+@contextmanager
+def computed_once(model: nn.Module) -> Iterator[None]:
+    """Within, where no weight may change, each normalised one is computed a single time."""
+    with parametrize.cached():
+        for module in model.modules():  # now, as the first use may be one without a graph
+            for name in getattr(module, "parametrizations", {}):
+                getattr(module, name)
+        yield

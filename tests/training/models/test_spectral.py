@@ -9,7 +9,7 @@ from torch import nn
 from naetrigger.contracts.errors import TrainingDiverged
 from naetrigger.training.models import build_model, folded
 from naetrigger.training.models.scalar import scalar_energy
-from naetrigger.training.models.spectral import Spectral
+from naetrigger.training.models.spectral import Spectral, computed_once
 from naetrigger.training.settings import ModelSettings
 
 SETTINGS = ModelSettings(hidden=(7, 5), latent=2, spectral_norm=True)
@@ -43,6 +43,29 @@ def test_no_norm_is_no_quotient() -> None:
     assert weight.grad.isfinite().all()
     with pytest.raises(TrainingDiverged, match="spectral_norm: a weight is NaN"):
         Spectral()(torch.full((4, 3), torch.nan))
+
+
+def test_each_weight_is_computed_once_and_its_gradient_stays() -> None:
+    """Also where the first use has no graph, and anew each time."""
+    model = build_model(SETTINGS, 4, torch.Generator().manual_seed(1)).double()
+    x = torch.randn(9, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    parameters = list(model.parameters())
+    calls: list[object] = []
+    for module in model.modules():
+        if isinstance(module, Spectral):
+            module.register_forward_hook(lambda *call: calls.append(call))
+    for _ in range(2):
+        expected = torch.autograd.grad(model.energy(x).sum() + model.energy(2 * x).sum(), parameters)
+        calls.clear()
+        with computed_once(model):
+            model.scores(x)
+            loss = model.energy(x).sum() + model.energy(2 * x).sum()
+        assert len(calls) == len(model.layers)
+        for ours, theirs in zip(torch.autograd.grad(loss, parameters), expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)  # order of sums
+        with torch.no_grad():
+            for parameter in parameters:
+                parameter += 0.1
 
 
 def test_plain_models_are_left_alone() -> None:
