@@ -8,6 +8,7 @@ Gretton et al., JMLR 13 (2012) 723; the estimator is the unbiased one, which may
 from __future__ import annotations
 
 import torch
+from scipy.special import gammaincinv
 from torch import Tensor
 
 
@@ -17,18 +18,25 @@ def mmd_squared(x: Tensor, y: Tensor, h2: Tensor | float) -> Tensor:
     def k(a: Tensor, b: Tensor) -> Tensor:
         return torch.exp(-_squared_distances(a, b) / (2 * h2))
 
-    n, m = len(x), len(y)
-    within_x = (k(x, x).sum() - n) / (n * (n - 1))
-    within_y = (k(y, y).sum() - m) / (m * (m - 1))
-    return within_x + within_y - 2 * k(x, y).mean()
+    def within(a: Tensor) -> Tensor:
+        pairs = k(a, a)
+        return (pairs.sum() - pairs.diagonal().sum()) / (len(a) * (len(a) - 1))
+
+    return within(x) + within(y) - 2 * k(x, y).mean()
 
 
-def median_bandwidth(y: Tensor) -> Tensor:
-    """The median squared distance between two points of a sample (M, D), M > 1."""
-    upper = torch.triu_indices(len(y), len(y), offset=1)
-    return _squared_distances(y, y)[upper[0], upper[1]].median()
+def prior_bandwidth(size: int, spherical: bool) -> float:
+    """The median squared distance of two draws of a prior in `size` dimensions.
+
+    Of standard normals half of it has a chi squared distribution; on the unit sphere it is 2 - 2
+    cos, with a cosine as often above zero as below.
+    """
+    return 2.0 if spherical else 4 * float(gammaincinv(size / 2, 0.5))
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Shape (N, M); by differences, as the expanded square loses digits and its gradient."""
-    return (a.unsqueeze(1) - b.unsqueeze(0)).square().sum(dim=2)
+    """|a|^2 + |b|^2 - 2 a.b, shape (N, M), about the mean of b, where the squares are small."""
+    centre = b.detach().mean(dim=0)
+    a, b = a - centre, b - centre
+    squares = a.square().sum(dim=1, keepdim=True) + b.square().sum(dim=1)
+    return torch.addmm(squares, a, b.T, alpha=-2)

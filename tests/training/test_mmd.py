@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from naetrigger.training.mmd import median_bandwidth, mmd_squared
+from naetrigger.training.mmd import mmd_squared, prior_bandwidth
 
 
 def by_loops(x: np.ndarray, y: np.ndarray, h2: float) -> float:
@@ -47,6 +48,43 @@ def test_of_equal_distributions_it_is_zero_on_average() -> None:
     assert min(values) < 0  # a biased estimator would not go there
 
 
-def test_bandwidth_is_the_median_squared_distance() -> None:
-    y = torch.tensor([[0.0], [1.0], [3.0]])
-    assert median_bandwidth(y).item() == 4.0  # of 1, 9, 4
+@pytest.mark.parametrize("spherical", [False, True])
+@pytest.mark.parametrize("size", [2, 3, 16])
+def test_bandwidth_is_the_median_squared_distance_of_draws(size: int, spherical: bool) -> None:
+    g = torch.Generator().manual_seed(4)
+    x, y = torch.randn(2, 100_000, size, generator=g, dtype=torch.float64)
+    if spherical:
+        x, y = (z / z.norm(dim=1, keepdim=True) for z in (x, y))
+    median = (x - y).square().sum(dim=1).median().item()
+    assert prior_bandwidth(size, spherical) == pytest.approx(median, rel=0.02)
+
+
+def test_of_samples_far_from_zero_it_keeps_its_digits_and_its_gradient() -> None:
+    g = torch.Generator().manual_seed(5)
+    x, y = torch.randn(2, 40, 3, generator=g, dtype=torch.float64)
+    results = []
+    for shift in (0.0, 1e6):
+        moved = (x + shift).requires_grad_()
+        value = mmd_squared(moved, y + shift, 1.0)
+        results.append((value.detach(), *torch.autograd.grad(value, moved)))
+    for near, far in zip(*results, strict=True):
+        torch.testing.assert_close(far, near, rtol=1e-6, atol=1e-9)  # 1e6 leaves ten digits
+    far = mmd_squared(x.float() + 1000, y.float() + 1000, 1.0)
+    assert far.item() == pytest.approx(results[0][0].item(), abs=1e-4)  # of inputs 1e-4 apart
+
+
+def test_its_memory_does_not_grow_with_the_dimensions() -> None:
+    """No tensor of it has more values than there are pairs, which makes wide latents cheap."""
+    largest = 0
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            nonlocal largest
+            result = func(*args, **(kwargs or {}))
+            largest = max(largest, result.numel())
+            return result
+
+    x = torch.randn(50, 20, generator=torch.Generator().manual_seed(6))
+    with Watch():
+        mmd_squared(x, x, 1.0)
+    assert largest == 50 * 50

@@ -1,7 +1,7 @@
 """The Wasserstein autoencoder with MMD: L = E+ + weight * MMD^2(encode(x), z),  z ~ prior.
 
 Tolstikhin et al., arXiv:1711.01558. The kernel is Gaussian and its bandwidth the median distance
-between two draws of the prior. That is the distance which latents should have, and no weight can
+of two draws of the prior. That is the distance which latents should have, and no weight can
 change it. The prior is a standard normal, or uniform on the sphere for spherical latents.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from naetrigger.training.mmd import median_bandwidth, mmd_squared
+from naetrigger.training.mmd import mmd_squared, prior_bandwidth
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
@@ -47,7 +47,8 @@ class Wae(Objective[WaeObjective, Autoencoder]):
         """Reconstruction error and MMD^2 of a batch of at least two events."""
         latent = model.encode(x)
         prior = torch.randn(latent.shape, generator=generator, dtype=x.dtype, device=x.device)
-        if model.settings.spherical:
+        spherical = model.settings.spherical
+        if spherical:
             prior = prior / prior.norm(dim=1, keepdim=True)
-        distance = mmd_squared(latent, prior, median_bandwidth(prior))
+        distance = mmd_squared(latent, prior, prior_bandwidth(latent.shape[1], spherical))
         return model.energy_at(x, latent).mean(), distance

@@ -59,7 +59,8 @@ class ObjectiveBase(Settings):
     newest weights are kept."""
 
     patience: int = Field(20, ge=1)
-    """Validations without a new best value after which training stops, the first `smoothing` apart."""
+    """Validations without a new best value after which training stops; the first `smoothing` do not
+    count."""
 
     checkpoint_every: int = Field(200, ge=1)
     """Steps between checkpoints."""

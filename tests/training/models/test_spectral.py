@@ -55,7 +55,9 @@ def test_each_weight_is_computed_once_and_its_gradient_stays() -> None:
         if isinstance(module, Spectral):
             module.register_forward_hook(lambda *call: calls.append(call))
     for _ in range(2):
-        expected = torch.autograd.grad(model.energy(x).sum() + model.energy(2 * x).sum(), parameters)
+        expected = torch.autograd.grad(
+            model.energy(x).sum() + model.energy(2 * x).sum(), parameters
+        )
         calls.clear()
         with computed_once(model):
             model.scores(x)
