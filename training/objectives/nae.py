@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from naetrigger.training.langevin import sample
 from naetrigger.training.models import build_model
@@ -155,7 +156,8 @@ class Nae(Contrastive[NaeObjective, Autoencoder]):
         if self.settings.latent_start == "replay":
             return state.buffers["latents"].starts(len(batch), generator)
         with torch.no_grad():
-            return shuffled(model.encode(batch), generator)
+            mixed = shuffled(model.encode(batch), generator)
+        return normalize(mixed) if model.settings.spherical else mixed
 
 
 def shuffled(samples: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, PositiveFloat, model_validator
 
 from naetrigger.training.settings.chains import Langevin, Replay, require_fixed_temperature
+from naetrigger.training.settings.model import ModelSettings
 from naetrigger.training.settings.objective import ObjectiveBase
 
 SCALAR = "the energy is a network's only output, not an autoencoder's error"
@@ -73,6 +74,17 @@ class NaeObjective(ContrastBase):
 
     replay: Replay = Replay()
     """The buffer: of samples (pcd) or of latents (omi)."""
+
+    def unused(self, model: ModelSettings) -> str:
+        """Besides: latent chains must walk where the network's latents are, on the sphere or not."""
+        chain = self.latent_chain if self.negatives == "omi" else None
+        if chain is not None and chain.spherical != model.spherical:
+            return (
+                f"objective.latent_chain.spherical: {str(chain.spherical).lower()}, while "
+                f"model.spherical is {str(model.spherical).lower()}: latent chains would walk "
+                "where the encoder puts no event; make both the same"
+            )
+        return super().unused(model)
 
     @model_validator(mode="after")
     def _latent_temperature(self) -> Self:

@@ -211,6 +211,33 @@ def test_without_a_latent_chain_shuffled_latents_are_decoded_into_the_box(bounda
     )
 
 
+def test_shuffled_latents_are_brought_back_to_the_sphere() -> None:
+    settings = NaeObjective(latent_chain=None, latent_start="shuffled")
+    model = model_of(SMOOTH.model_copy(update={"spherical": True}))
+    decoded: list[Tensor] = []
+    model.decoder.register_forward_pre_hook(lambda module, inputs: decoded.append(inputs[0]))
+    g = torch.Generator().manual_seed(5)
+    Nae(settings).negatives(
+        model, batch(), started(settings, model), g, store=True, draw=lambda energy, x, *rest: x
+    )
+    length = decoded[0].norm(dim=1)
+    torch.testing.assert_close(length, torch.ones_like(length))
+    mixed = shuffled(model.encode(batch()), torch.Generator().manual_seed(5))
+    torch.testing.assert_close(decoded[0], mixed / mixed.norm(dim=1, keepdim=True))
+
+
+@pytest.mark.parametrize("spherical", [False, True])
+def test_latent_chains_off_the_networks_sphere_are_refused(spherical: bool) -> None:
+    chain = Langevin(spherical=not spherical)
+    model = ModelSettings(spherical=spherical)
+    said = NaeObjective(latent_chain=chain).unused(model)
+    assert said.startswith("objective.latent_chain.spherical: ")
+    same = chain.model_copy(update={"spherical": spherical})
+    assert not NaeObjective(latent_chain=same).unused(model)
+    assert not NaeObjective(latent_chain=None, latent_start="shuffled").unused(model)
+    assert not NaeObjective(negatives="cd").unused(model)
+
+
 def test_no_latent_chain_without_shuffled_starts_is_refused() -> None:
     with pytest.raises(ValidationError, match="latent_chain: none needs"):
         NaeObjective(latent_chain=None)
