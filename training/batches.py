@@ -58,11 +58,12 @@ class Batches:
         u = torch.rand(size, generator=generator, dtype=torch.float64, device=self.train.device)
         return self.train[torch.searchsorted(self.cumulated, u, right=True).clamp_max(n - 1)]
 
-    def population(self, seed: int) -> Tensor:
-        """Events that all count alike: those given, or as many drawn by weight; (N, F)."""
+    @property
+    def weights(self) -> Tensor | None:
+        """What each training event counts for, (N,) float64 of sum 1; none: all alike."""
         if self.cumulated is None:
-            return self.train
-        return self.draw(len(self.train), torch.Generator().manual_seed(seed))
+            return None
+        return torch.diff(self.cumulated, prepend=torch.zeros_like(self.cumulated[:1]))
 
 
 def batches(

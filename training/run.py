@@ -317,7 +317,8 @@ class Run:
         restore(self.tuned)
         chains = self._chains(trajectories) if trajectories else []
         model = folded(self.model.eval().cpu())
-        self.objective.finish(model, self.data.to(torch.device("cpu")).population(self.seed))
+        data = self.data.to(torch.device("cpu"))
+        self.objective.finish(model, data.train, data.weights)
         return Fitted(
             model=model,
             step=self.best_step,

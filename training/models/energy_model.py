@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +36,12 @@ class EnergyModel(nn.Module, ABC):
         training = [module for module in self.modules() if module.training]
         self.eval()
         try:
-            return torch.cat([self.energy(part) for part in torch.split(x, batch_size)])
+            return in_parts(self.energy, x, batch_size)
         finally:
             for module in training:
                 module.training = True
+
+
+def in_parts(function: Callable[[Tensor], Tensor], x: Tensor, size: int = 65536) -> Tensor:
+    """function(x) of any number of events, `size` at a time, so that memory does not grow."""
+    return torch.cat([function(part) for part in torch.split(x, size)])

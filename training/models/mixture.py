@@ -57,7 +57,9 @@ class Heights(NamedTuple):
 
 
 def mixture_of(features: Tensor, membership: Tensor, ridge: float) -> Mixture:
-    """The mixture that features (N, D) with memberships (N, K), rows summing to one, make."""
+    """The mixture that features (N, D) with memberships (N, K) make, whose rows sum to one, or to
+    what the event counts for.
+    """
     total = membership.sum(dim=0) + _TINY
     means = (membership.T @ features) / total.unsqueeze(1)
     away = features.unsqueeze(1) - means  # (N, K, D)
@@ -94,9 +96,17 @@ class MixtureModel(EnergyModel):
         features = torch.cat([latent, distance.unsqueeze(1), cosine.unsqueeze(1)], dim=1)
         return features, (x - back).square().mean(dim=1)
 
-    def mixture_from(self, features: Tensor, ridge: float) -> Mixture:
-        """The mixture of features (N, D) by the memberships that the estimation network gives."""
-        return mixture_of(features, torch.softmax(self.estimation(features), dim=1), ridge)
+    def mixture_from(
+        self, features: Tensor, ridge: float, weights: Tensor | None = None
+    ) -> Mixture:
+        """The mixture of features (N, D) by the memberships that the estimation network gives.
+
+        weights : (N,), of sum 1; none: all events count alike
+        """
+        membership = torch.softmax(self.estimation(features), dim=1)
+        if weights is not None:
+            membership = membership * (len(weights) * weights).to(membership).unsqueeze(1)
+        return mixture_of(features, membership, ridge)
 
     def keep(self, mixture: Mixture) -> None:
         """Score by this mixture from now on."""

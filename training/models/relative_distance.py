@@ -15,7 +15,7 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.score import score_named
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.energy_model import EnergyModel
-from naetrigger.training.models.whitening import whitening
+from naetrigger.training.models.whitening import alike, whitening
 from naetrigger.training.settings import ModelSettings
 
 
@@ -56,20 +56,24 @@ class RelativeDistance(EnergyModel):
         return (self.from_classes(z).min(dim=1).values - self.from_all(z)).to(x.dtype)
 
     @torch.no_grad()
-    def keep(self, z: Tensor, classes: Tensor) -> None:
-        """Means and covariances of points (N, D) with classes (N,); InputError if one is empty."""
+    def keep(self, z: Tensor, classes: Tensor, weights: Tensor | None = None) -> None:
+        """Means and covariances of points (N, D) with classes (N,); InputError if one is empty.
+
+        weights : (N,), of sum 1; none: all points count alike
+        """
         count = len(self.means)
-        sizes = torch.bincount(classes, minlength=count)
+        shares = alike(z) if weights is None else weights.double()
+        sizes = torch.bincount(classes, shares, minlength=count)
         if not sizes.all():
             raise InputError(
                 f"relative distance: no event of class {sizes.tolist().index(0)} to take its mean "
                 f"from (classes are numbered from 0 to {count - 1} by rising label)"
             )
         total = torch.zeros(count, z.shape[1], dtype=torch.float64, device=z.device)
-        total.index_add_(0, classes, z.double())
+        total.index_add_(0, classes, z.double() * shares.unsqueeze(1))
         means = total / sizes.unsqueeze(1)
-        everything = whitening(z)
+        everything = whitening(z, shares)
         self.means.copy_(means)
-        self.within.copy_(whitening(z, means[classes]).matrix)
+        self.within.copy_(whitening(z, shares, means[classes]).matrix)
         self.mean.copy_(everything.mean)
         self.whole.copy_(everything.matrix)

@@ -18,12 +18,22 @@ class Whitening(NamedTuple):
     root: Tensor
 
 
-def whitening(z: Tensor, centres: Tensor | None = None) -> Whitening:
-    """Of points (N, D), in float64; about `centres`, (N, D), where their own mean is not meant."""
+def whitening(z: Tensor, weights: Tensor | None = None, centres: Tensor | None = None) -> Whitening:
+    """Of points (N, D), in float64.
+
+    weights : (N,), of sum 1; none: all points count alike
+    centres : (N, D), where their own mean is not meant
+    """
     z = z.double()
-    mean = z.mean(dim=0)
+    shares = alike(z) if weights is None else weights.double()
+    mean = shares @ z
     away = z - (mean if centres is None else centres.double())
-    covariance = away.T @ away / len(z)
+    covariance = (away * shares.unsqueeze(1)).T @ away
     ridge = RIDGE * covariance.diagonal().mean().clamp_min(1e-30)
     root = torch.linalg.cholesky(covariance + ridge * torch.eye(len(mean)).to(covariance))
     return Whitening(mean, torch.linalg.inv(root), root)
+
+
+def alike(z: Tensor) -> Tensor:
+    """Weights, (N,), of points (N, D) that all count alike; of sum 1, in float64."""
+    return torch.full((len(z),), 1 / len(z), dtype=torch.float64, device=z.device)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import ACTIVATIONS
+from naetrigger.training.models.energy_model import in_parts
 from naetrigger.training.models.mixture import EXTRA_FEATURES, MixtureModel
 from naetrigger.training.models.mlp import stack
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
@@ -45,8 +46,9 @@ class Dagmm(Objective[DagmmObjective, MixtureModel]):
             return Validation(self._loss(model, batch)[0].item(), {})
 
     @torch.no_grad()
-    def finish(self, model: MixtureModel, inputs: Tensor) -> None:
-        model.keep(model.mixture_from(model.features(inputs)[0], self.settings.ridge))
+    def finish(self, model: MixtureModel, inputs: Tensor, weights: Tensor | None = None) -> None:
+        features = in_parts(lambda x: model.features(x)[0], inputs)
+        model.keep(model.mixture_from(features, self.settings.ridge, weights))
 
     def _loss(self, model: MixtureModel, x: Tensor) -> tuple[Tensor, Tensor]:
         s = self.settings

@@ -20,6 +20,7 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.score import score_named
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.models.energy_model import in_parts
 from naetrigger.training.models.whitening import whitening
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
 from naetrigger.training.settings import MahalanobisObjective, ModelSettings
@@ -63,11 +64,11 @@ class Mahalanobis(Objective[MahalanobisObjective, Autoencoder]):
         return loss
 
     @torch.no_grad()
-    def finish(self, model: Autoencoder, inputs: Tensor) -> None:
+    def finish(self, model: Autoencoder, inputs: Tensor, weights: Tensor | None = None) -> None:
         if self.settings.score == "inputs":
             _stand_aside(model)
         last, first = _ends(model)
-        mean, matrix, root = whitening(model.encode(inputs))
+        mean, matrix, root = whitening(in_parts(model.encode, inputs), weights)
         first.bias.copy_(first.bias.double() + first.weight.double() @ mean)
         first.weight.copy_(first.weight.double() @ root)
         last.bias.copy_(matrix @ (last.bias.double() - mean))

@@ -142,6 +142,9 @@ class Objective(ABC, Generic[S, M]):
         del model, batch, state, generator
         return []
 
-    def finish(self, model: M, inputs: Tensor) -> None:
-        """Set, from the training events (N, F), what the chosen weights still need to score."""
-        del model, inputs
+    def finish(self, model: M, inputs: Tensor, weights: Tensor | None = None) -> None:
+        """Set, from the training events (N, F), what the chosen weights still need to score.
+
+        weights : (N,), of sum 1, if they are drawn by weight; none: all count alike
+        """
+        del model, inputs, weights

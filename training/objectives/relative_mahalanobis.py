@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from naetrigger.training.models import build_model
+from naetrigger.training.models.energy_model import in_parts
 from naetrigger.training.models.mlp import linear
 from naetrigger.training.models.relative_distance import RelativeDistance
 from naetrigger.training.objectives.objective import Objective, State, StepResult, Validation
@@ -55,9 +56,11 @@ class RelativeMahalanobis(Objective[RelativeMahalanobisObjective, RelativeDistan
             return Validation(self._loss(model, batch, state).item(), {})
 
     @torch.no_grad()
-    def finish(self, model: RelativeDistance, inputs: Tensor) -> None:
+    def finish(
+        self, model: RelativeDistance, inputs: Tensor, weights: Tensor | None = None
+    ) -> None:
         x, classes = _parts(inputs)
-        model.keep(model.points(x), classes)
+        model.keep(in_parts(model.points, x), classes, weights)
 
     def _loss(self, model: RelativeDistance, batch: Tensor, state: State) -> Tensor:
         x, classes = _parts(batch)

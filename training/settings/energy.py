@@ -76,7 +76,7 @@ class NaeObjective(ContrastBase):
     """The buffer: of samples (pcd) or of latents (omi)."""
 
     def unused(self, model: ModelSettings) -> str:
-        """Besides: latent chains must walk where the network's latents are, on the sphere or not."""
+        """Besides: latent chains walk where the network's latents are, on the sphere or not."""
         chain = self.latent_chain if self.negatives == "omi" else None
         if chain is not None and chain.spherical != model.spherical:
             return (

@@ -43,6 +43,18 @@ def test_one_sure_member_is_mean_and_covariance() -> None:
     assert mixture.shares[0].item() > 0.999999
 
 
+def test_weights_count_as_repetitions() -> None:
+    g = torch.Generator().manual_seed(5)
+    autoencoder = build_model(ModelSettings(hidden=(5,), latent=2), 4, g).double()
+    model = MixtureModel(autoencoder, torch.nn.Linear(4, 2).double(), 2).double()
+    features = torch.randn(60, 4, generator=g, dtype=torch.float64)
+    count = torch.arange(60) % 3
+    weights = count / count.sum(dtype=torch.float64)
+    repeated = model.mixture_from(features.repeat_interleave(count, dim=0), 1e-3)
+    for ours, theirs in zip(model.mixture_from(features, 1e-3, weights), repeated, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)  # what keeps sums from 0
+
+
 def test_features_by_hand() -> None:
     settings = ModelSettings(hidden=(5,), latent=2)
     autoencoder = build_model(settings, 4, torch.Generator().manual_seed(3)).double()

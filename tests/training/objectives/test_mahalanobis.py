@@ -58,6 +58,27 @@ def test_of_the_inputs_it_is_closed_form_whatever_training_did() -> None:
     assert [layer.linear.weight.shape for layer in model.layers] == [(4, 4), (4, 4)]
 
 
+@pytest.mark.parametrize("score", ["latent", "inputs"])
+def test_weights_count_as_repetitions(score: str) -> None:
+    objective = Mahalanobis(MahalanobisObjective(score=score))
+    x, new = points(), points(3)
+    count = torch.arange(len(x)) % 4
+    repeated, weighted = network(objective), network(objective)
+    objective.finish(repeated, x.repeat_interleave(count, dim=0))
+    objective.finish(weighted, x, count / count.sum(dtype=torch.float64))
+    torch.testing.assert_close(weighted.scores(new), repeated.scores(new), rtol=1e-6, atol=1e-6)
+
+
+def test_many_events_are_encoded_in_parts() -> None:
+    objective = Mahalanobis(MahalanobisObjective())
+    model = network(objective)
+    most: list[int] = []
+    model.encoder.register_forward_pre_hook(lambda module, inputs: most.append(len(inputs[0])))
+    objective.finish(model, points().repeat(400, 1))
+    assert max(most) == 65536
+    assert sum(most) == 80_000
+
+
 def test_of_the_inputs_no_other_weights_have_a_smaller_loss() -> None:
     """The closed form is the minimum of the loss: its gradient vanishes there."""
     objective = Mahalanobis(MahalanobisObjective(score="inputs"))

@@ -52,6 +52,17 @@ def test_energy_is_the_difference_of_the_distances(score: str) -> None:
     np.testing.assert_allclose(model.scores(torch.from_numpy(new)), expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("score", ["latent", "inputs"])
+def test_weights_count_as_repetitions(score: str) -> None:
+    objective, weighted, both = finished(score)
+    _, repeated, _ = finished(score)
+    count = torch.arange(len(both)) % 5
+    objective.finish(repeated, both.repeat_interleave(count, dim=0))
+    objective.finish(weighted, both, count / count.sum(dtype=torch.float64))
+    x = both[:, :-1]
+    torch.testing.assert_close(weighted.scores(x), repeated.scores(x), rtol=1e-6, atol=1e-6)
+
+
 def test_what_varies_alike_everywhere_cancels() -> None:
     """Far out along the wide coordinate alone the plain distance is fooled, this one is not."""
     _, model, _ = finished("inputs")
