@@ -48,7 +48,7 @@ def _nae(negatives: str) -> Callable[[Schedule], AnyObjective]:
                 **schedule,
                 "negatives": negatives,
                 "chain": CHAIN,
-                "latent_chain": LATENT_CHAIN,
+                **({"latent_chain": LATENT_CHAIN} if negatives == "omi" else {}),
                 "pretrain_steps": schedule["steps"] // 4,
                 "learning_rate": 1e-3,
             }

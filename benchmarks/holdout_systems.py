@@ -79,7 +79,9 @@ def _nae(negatives: str) -> dict[str, Document]:
     """gamma sets the level at which the energy of negatives rests, 1 / (2 gamma)."""
     found = {}
     for name, temperature, noise in (("cold", 0.002, 0.06), ("warm", 0.005, 0.1)):
-        objective: dict[str, Any] = {"gamma": 7.0, "learning_rate": 1e-4, "replay": {"size": 1000}}
+        objective: dict[str, Any] = {"gamma": 7.0, "learning_rate": 1e-4}
+        if negatives != "cd":
+            objective["replay"] = {"size": 1000}
         if negatives == "omi":
             chain = {"steps": 5, "noise": 0.1, "temperature": temperature, "bounds": [-3, 3]}
             objective["latent_chain"] = chain

@@ -1,4 +1,4 @@
-"""What stays of a recipe's objective section when ``--set objective.name=`` names another one.
+"""What stays of a recipe's objective and model when ``--set objective.name=`` names another one.
 
 A setting stays if the other objective has the same one. It is left out, and this is said, if the
 other does not know it, takes other values for it, or starts from a default of its own: 1200 steps
@@ -37,6 +37,25 @@ def carried_over(
         else:
             kept[key] = value
     return kept, lines
+
+
+def model_carried_over(
+    section: Mapping[str, Any], after: str, score: str | None
+) -> tuple[dict[str, Any], list[str]]:
+    """The settings of `model` that the network of an `after` has, and a line for each left out.
+
+    score : which of its scores; none: the first
+    """
+    kind = OBJECTIVES.get(after)
+    if kind is None:
+        return dict(section), []
+    without = kind.without.get(score or next(iter(kind.offers)), ())
+    lines = [
+        f"--set objective.name={after}: model.{key}: {value}: left out, its network has none"
+        for key, value in section.items()
+        if key in without
+    ]
+    return {key: value for key, value in section.items() if key not in without}, lines
 
 
 def _unfit(key: str, before: str, after: str) -> str:

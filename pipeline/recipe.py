@@ -21,7 +21,7 @@ from naetrigger.contracts.settings import Settings
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.export.student_settings import StudentSettings
 from naetrigger.firmware_configs.shipped import find, parse_yaml, problem_lines
-from naetrigger.pipeline.other_objective import carried_over
+from naetrigger.pipeline.other_objective import carried_over, model_carried_over
 from naetrigger.pipeline.paths import located, relative_to
 from naetrigger.pipeline.search_settings import SearchSettings
 from naetrigger.training.data.settings import DataSettings
@@ -194,15 +194,24 @@ def _make_room(
     document: dict[str, Any], overrides: Sequence[str], notify: Callable[[str], None]
 ) -> None:
     """Before another objective is named, drop in place what it cannot take over."""
-    names = [o for o in overrides if o.partition("=")[0].strip() == "objective.name"]
-    section = document.get("objective")
-    if not names or not isinstance(section, dict):
+    section, model = document.get("objective"), document.get("model")
+    after = _last("objective.name", overrides)
+    if after is None or not isinstance(section, dict):
         return
-    before = section.get("name", Recipe.model_fields["objective"].default.name)
-    after = _value(names[-1].partition("=")[2], names[-1])
-    document["objective"], lines = carried_over(section, str(before), str(after))
+    before = str(section.get("name", Recipe.model_fields["objective"].default.name))
+    document["objective"], lines = carried_over(section, before, after)
+    if before != after and isinstance(model, dict):
+        score = _last("objective.score", overrides) or document["objective"].get("score")
+        document["model"], further = model_carried_over(model, after, score and str(score))
+        lines += further
     for line in lines:
         notify(line)
+
+
+def _last(path: str, overrides: Sequence[str]) -> str | None:
+    """What the last override of a setting says; none: nothing overrides it."""
+    values = [o for o in overrides if o.partition("=")[0].strip() == path]
+    return str(_value(values[-1].partition("=")[2], values[-1])) if values else None
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

@@ -97,6 +97,26 @@ def test_a_default_of_its_own_stands_before_the_recipe_and_an_override_before_bo
         assert load_recipe("jets-quickstart", order, _nobody).objective.steps == 3000
 
 
+@pytest.mark.parametrize("name", ["flow", "igebm", "mahalanobis", "vae"])
+def test_settings_of_the_model_follow_too(name: str) -> None:
+    """Those that the recipe states; one that is given by hand is refused."""
+    lines: list[str] = []
+    options = [f"objective.name={name}", "student.mode=regress"]
+    options += ["objective.score=likelihood"] if name == "vae" else []
+    recipe = load_recipe("l1-objects", options, lines.append)
+    own = load_recipe("l1-objects").model
+    assert own.score == "absolute_error"
+    assert recipe.model == own.model_copy(update={"score": "squared_error"})
+    assert sum("model.score: absolute_error: left out" in line for line in lines) == 1
+    with pytest.raises(RecipeError, match=r"model\.score: absolute_error has no effect"):
+        load_recipe("l1-objects", [*options, "model.score=absolute_error"], _nobody)
+
+
+def test_a_network_of_the_model_keeps_all_of_it() -> None:
+    recipe = load_recipe("l1-objects", ["objective.name=vae"], _nobody)
+    assert recipe.model == load_recipe("l1-objects").model
+
+
 def test_the_same_objective_keeps_everything() -> None:
     lines: list[str] = []
     recipe = load_recipe("jets-quickstart", ["objective.name=wnae"], lines.append)

@@ -85,11 +85,14 @@ SMALL_OBJECTIVES: dict[str, ObjectiveSettings] = {
             negatives=negatives,
             pretrain_steps=7,
             chain=_CHAIN,
-            latent_chain=_CHAIN,
-            replay=Replay(size=50),
             divergence_window=10,
+            **used,
         )
-        for negatives in ("cd", "pcd", "omi")
+        for negatives, used in (
+            ("cd", {}),
+            ("pcd", {"replay": Replay(size=50)}),
+            ("omi", {"replay": Replay(size=50), "latent_chain": _CHAIN}),
+        )
     },
 }
 

@@ -14,6 +14,7 @@ from naetrigger.training.objectives import OBJECTIVES
 from naetrigger.training.settings import (
     Langevin,
     ModelSettings,
+    NaeObjective,
     Replay,
     TrainingSettings,
     WnaeObjective,
@@ -72,6 +73,12 @@ def test_every_objective_says_what_its_scores_are(kind: type[module.ObjectiveBas
         (Langevin, {"stepsize": 1}, "stepsize"),
         (Langevin, {"noise": 0, "step_size": 0.1, "final_noise": 0.1}, "by factors"),
         (Langevin, {"metropolis": True, "boundary": "none", "final_noise": 0.1}, "one density"),
+        (Langevin, {"gradient_clip_rows": 2}, "without a gradient_clip"),
+        (ModelSettings, {"image": (2, 2)}, "is for kind: conv, and kind is mlp"),
+        (NaeObjective, {"negatives": "cd", "latent_chain": {"steps": 7}}, "is for negatives: omi"),
+        (NaeObjective, {"negatives": "pcd", "latent_chain": {"steps": 7}}, "is for negatives: omi"),
+        (NaeObjective, {"negatives": "cd", "replay": {"size": 3}}, "is for negatives: pcd, or omi"),
+        (NaeObjective, {"latent_start": "shuffled", "replay": {"size": 3}}, "latent_start: shuff"),
         (Replay, {"ratio": 1.5}, "less than or equal to 1"),
         (WnaeObjective, {"batch_size": 0}, "batch_size"),
         (TrainingSettings, {"objective": {"name": "gan"}}, "'ae', .*'nae', 'wnae'"),
@@ -80,6 +87,33 @@ def test_every_objective_says_what_its_scores_are(kind: type[module.ObjectiveBas
 def test_bad_values_are_refused(kind: type, values: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         kind(**values)
+
+
+WITHOUT_SCORE = (
+    *("flow likelihood", "glow likelihood", "pixelcnn likelihood", "igebm network"),
+    *("mahalanobis latent", "relative_mahalanobis latent", "dagmm likelihood"),
+    *("vae likelihood", "kernel_ae smeared"),
+)
+UNUSED = {
+    "score": ("absolute_error", WITHOUT_SCORE),
+    "decoder_hidden": ((8,), WITHOUT_SCORE[:4]),
+    "activation": ("tanh", ("pixelcnn likelihood",)),
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTIVE_KINDS)
+@pytest.mark.parametrize("setting", UNUSED)
+def test_settings_that_a_network_does_not_have_are_named(
+    setting: str, kind: type[module.ObjectiveBase]
+) -> None:
+    value, without = UNUSED[setting]
+    name = kind.model_fields["name"].default
+    for score in kind.offers:
+        chosen = {"score": score} if "score" in kind.model_fields else {}
+        objective = kind(**NEEDED.get(name, {}), **chosen)
+        said = objective.unused(ModelSettings(**{setting: value}))
+        assert said.startswith(f"model.{setting}: ") == (f"{name} {score}" in without)
+        assert not objective.unused(ModelSettings())
 
 
 def test_default_step_targets_the_density() -> None:

@@ -95,6 +95,11 @@ class Langevin(Settings):
                 "temperature_learning_rate goes without final_temperature, and without "
                 "gradient_clip, which would cut the drift whatever T is"
             )
+        if self.gradient_clip_rows != 1 and self.gradient_clip is None:
+            raise ValueError(
+                f"gradient_clip_rows: {self.gradient_clip_rows} rows have no effect without a "
+                "gradient_clip, the greatest norm of each; set it, or leave gradient_clip_rows out"
+            )
         if self.metropolis and self.annealed:
             raise ValueError("metropolis keeps one density: leave out final_noise and temperature")
         if self.metropolis and self.boundary == "clip":

@@ -13,6 +13,8 @@ _LEAST = "the least of several distances has no form in hardware yet"
 
 
 class _Distance(ObjectiveBase):
+    without: ClassVar[Mapping[str, tuple[str, ...]]] = {"latent": ("score",)}
+
     score: Literal["latent", "inputs"] = "latent"
     """latent: of the latents of an autoencoder that is trained first. inputs: of the inputs
     themselves, in closed form: nothing is trained, and `steps` is 1 where nothing else is said."""

@@ -12,7 +12,6 @@ from naetrigger.training.settings.model import ModelSettings
 from naetrigger.training.settings.objective import ObjectiveBase
 
 SCALAR = "the energy is a network's only output, not an autoencoder's error"
-SCALAR_NETWORK = {"network": ("kind", "spherical")}
 PROPOSES = "the latent chain only finds where the visible one starts: no loss depends on its T"
 FREE_SCALE = "a scalar network learns any scale of E itself, and E/T is all that counts"
 
@@ -98,6 +97,24 @@ class NaeObjective(ContrastBase):
         return self
 
     @model_validator(mode="after")
+    def _latents_and_buffer_are_used(self) -> Self:
+        default = {name: field.default for name, field in type(self).model_fields.items()}
+        if self.negatives != "omi" and self.latent_chain != default["latent_chain"]:
+            raise ValueError(
+                f"latent_chain: is for negatives: omi, got negatives: {self.negatives}; leave it "
+                "out"
+            )
+        buffered = self.negatives == "pcd" or (
+            self.negatives == "omi" and self.latent_start == "replay"
+        )
+        if not buffered and self.replay != default["replay"]:
+            raise ValueError(
+                "replay: is for negatives: pcd, or omi with latent_start: replay, got negatives: "
+                f"{self.negatives} with latent_start: {self.latent_start}; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _latent_start(self) -> Self:
         if self.latent_start != "replay" and self.negatives != "omi":
             raise ValueError(
@@ -134,7 +151,9 @@ class IgebmObjective(ContrastBase):
     source = "arXiv:1903.08689"
 
     offers: ClassVar[Mapping[str, str]] = {"network": SCALAR}
-    without = SCALAR_NETWORK
+    without: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "network": ("kind", "spherical", "score", "decoder_hidden")
+    }
 
     name: Literal["igebm"] = "igebm"
     """Which objective this is."""
@@ -166,7 +185,7 @@ class MpdrObjective(ContrastBase):
     source = "Yoon et al., NeurIPS 2023"
 
     offers: ClassVar[Mapping[str, str]] = {"reconstruction": "", "network": SCALAR}
-    without = SCALAR_NETWORK
+    without: ClassVar[Mapping[str, tuple[str, ...]]] = {"network": ("kind", "spherical")}
 
     name: Literal["mpdr"] = "mpdr"
     """Which objective this is."""

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from naetrigger.training.settings.objective import ObjectiveBase
 
-_OWN_NETWORK = {"likelihood": ("kind", "spherical", "spectral_norm", "batch_norm")}
+_NO_AUTOENCODER = ("kind", "spherical", "spectral_norm", "batch_norm", "score", "decoder_hidden")
+_OWN_NETWORK = {"likelihood": _NO_AUTOENCODER}
 
 
 class FlowObjective(ObjectiveBase):
@@ -77,7 +78,9 @@ class PixelCnnObjective(ObjectiveBase):
         "likelihood": "the likelihood of an image needs exponentials and a network for each pixel"
     }
 
-    without = _OWN_NETWORK
+    without: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "likelihood": (*_NO_AUTOENCODER, "activation")
+    }
 
     name: Literal["pixelcnn"] = "pixelcnn"
     """Which objective this is."""

@@ -57,6 +57,14 @@ class ModelSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _image_is_used(self) -> Self:
+        if self.image is not None and self.kind != "conv":
+            raise ValueError(
+                f"image: is for kind: conv, and kind is {self.kind}; leave image out, or set kind"
+            )
+        return self
+
     def obstacle(self, mode: str) -> str:
         """Why a student of `mode` cannot be made from this network; "": it can."""
         if mode == "quantize" and self.kind != "mlp":

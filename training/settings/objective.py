@@ -21,7 +21,8 @@ class ObjectiveBase(Settings):
     offers: ClassVar[Mapping[str, str]] = {"reconstruction": ""}
 
     without: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """By score: the settings of `model` beyond its widths that its network does not have."""
+    """By score: the settings of `model` that its network does not have; `hidden` and `latent` are
+    not among them, as every recipe states these."""
 
     source: ClassVar[str]
     """Where it comes from."""

@@ -57,6 +57,8 @@ class VaeObjective(ObjectiveBase):
         "likelihood": "the bound on the likelihood needs exponentials and several latents",
     }
 
+    without: ClassVar[Mapping[str, tuple[str, ...]]] = {"likelihood": ("score",)}
+
     name: Literal["vae"] = "vae"
     """Which objective this is."""
 
@@ -80,6 +82,8 @@ class KernelAeObjective(ObjectiveBase):
         "smeared": "the smeared error has no form in hardware yet",
     }
 
+    without: ClassVar[Mapping[str, tuple[str, ...]]] = {"smeared": ("score",)}
+
     name: Literal["kernel_ae"] = "kernel_ae"
     """Which objective this is."""
 
@@ -101,6 +105,8 @@ class DagmmObjective(ObjectiveBase):
     offers: ClassVar[Mapping[str, str]] = {
         "likelihood": "the mixture's likelihood needs logarithms and exponentials"
     }
+
+    without: ClassVar[Mapping[str, tuple[str, ...]]] = {"likelihood": ("score",)}
 
     name: Literal["dagmm"] = "dagmm"
     """Which objective this is."""

@@ -301,11 +301,9 @@ def test_nae_chains_start_where_they_should() -> None:
     model = model_of(SMOOTH)
 
     def ends(negatives: str, state: State | None = None) -> Tensor:
-        objective = Nae(
-            NaeObjective(
-                negatives=negatives, chain=still, latent_chain=still, replay=Replay(ratio=1)
-            )
-        )
+        used = {} if negatives == "cd" else {"replay": Replay(ratio=1)}
+        used |= {"latent_chain": still} if negatives == "omi" else {}
+        objective = Nae(NaeObjective(negatives=negatives, chain=still, **used))
         state = objective.start(model, torch.Generator())
         for buffer in state.buffers.values():
             buffer.push(torch.ones_like(buffer.samples[:5]))
