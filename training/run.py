@@ -166,6 +166,9 @@ class Run:
         s, pretraining = self.settings, self.objective.pretrain_steps
         if self.state.step == pretraining:
             self.average.restart()
+        step = self.state.step + 1
+        validated = step % s.validate_every == 0 or step == s.steps
+        self.step.shown = validated or step % s.curve_every == 0
         batch = self.data.draw(s.batch_size, self.generator)
         loss: Tensor = self._agreed(lambda: self.joint_step(batch, self.generator))
         shown = self.processes.mean({"loss": loss.item(), **self.step.metrics})
@@ -176,16 +179,14 @@ class Run:
         loss.backward()  # type: ignore[no-untyped-call]
         self._require_finite_gradients()
         self.optimiser.step()
-        self.state.step += 1
-        step = self.state.step
+        self.state.step = step
         self.average.follow(step - pretraining if step > pretraining else step)
         if self.temperature is not None:
             shown["temperature"] = self.temperature
-        validated = step % s.validate_every == 0 or step == s.steps
         if validated:
             with self.average.applied():
                 shown |= self._validate()
-        if validated or step % s.curve_every == 0:
+        if self.step.shown:
             values = {"step": float(step), **shown}
             self.rows.append([values.get(name, math.nan) for name in CURVES])
         return shown
@@ -376,15 +377,16 @@ class _Step(nn.Module):
         self.model = model
         self.others = nn.ModuleDict(state.modules)
         self.objective, self.state = objective, state
+        self.shown = True
         self.metrics: dict[str, float] = {}
 
     def forward(self, batch: Tensor, generator: torch.Generator) -> Tensor:
-        """The loss; what curves show of it is then in `metrics`."""
+        """The loss; what curves show of it is then in `metrics`, all of it if the step is shown."""
         events = batch[:, : self.model.n_inputs]
         statistics = batch_statistics(self.model, events, self.objective.draws_negatives)
         with statistics, computed_once(self):
             result = self.objective.loss(self.model, batch, self.state, generator)
-        self.metrics = result.metrics
+            self.metrics = result.metrics | (result.further() if self.shown else {})
         return result.loss
 
 

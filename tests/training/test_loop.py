@@ -22,6 +22,7 @@ from naetrigger.training.batches import batches
 from naetrigger.training.curves import CURVES
 from naetrigger.training.loop import TrainingResult, train
 from naetrigger.training.models.autoencoder import Autoencoder
+from naetrigger.training.models.energy_model import EnergyModel
 from naetrigger.training.models.spectral import Spectral
 from naetrigger.training.monitor import Recorder
 from naetrigger.training.objectives import contrastive
@@ -185,6 +186,33 @@ def test_a_step_and_a_validation_compute_each_spectral_weight_once(
         calls = 0
         training.advance()
         assert calls == expected
+
+
+@pytest.mark.parametrize("name", ["vae-likelihood", "dae", "kernel_ae-smeared", "wnae"])
+def test_energies_for_the_curves_are_computed_where_there_is_a_row(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every third step of these, and every fourth, which is validated."""
+    calls: list[float] = []
+    real = EnergyModel.scores
+
+    def watched(self: EnergyModel, x: torch.Tensor) -> torch.Tensor:
+        energies = real(self, x)
+        calls.append(energies.mean().item())
+        return energies
+
+    monkeypatch.setattr(EnergyModel, "scores", watched)
+    settings = _settings(SMALL_OBJECTIVES[name])
+    data = batches(settings, surface(200, 1), surface(60, 2), None, None, tuple("abcd"))
+    training = Run("teacher", settings, settings.objective, data, ALONE)
+    for step in range(1, 5):
+        calls.clear()
+        training.advance()
+        assert bool(calls) == (step in (3, 4))
+        if calls:
+            row = dict(zip(CURVES, training.rows[-1], strict=True))
+            assert row["positive_energy"] == calls[0]
+            assert name != "wnae" or row["negative_energy"] == calls[1]
 
 
 def test_a_setting_that_the_network_does_not_have_is_refused(tmp_path: Path) -> None:

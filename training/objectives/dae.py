@@ -27,7 +27,7 @@ class Dae(Objective[DaeObjective, Autoencoder]):
     ) -> StepResult:
         del state
         error = self._error(model, batch, generator)
-        return StepResult(error, {"positive_energy": model.scores(batch).mean().item()})
+        return StepResult(error, {}, lambda: {"positive_energy": model.scores(batch).mean().item()})
 
     def validate(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator

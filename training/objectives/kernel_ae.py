@@ -40,8 +40,8 @@ class KernelAe(Objective[KernelAeObjective, Autoencoder | Smeared]):
         generator: torch.Generator,
     ) -> StepResult:
         del generator
-        metrics = {"positive_energy": model.scores(batch).mean().item()}
-        return StepResult(_error(model, batch, state), metrics)
+        error = _error(model, batch, state)
+        return StepResult(error, {}, lambda: {"positive_energy": model.scores(batch).mean().item()})
 
     def validate(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
@@ -18,10 +19,14 @@ from naetrigger.training.settings import ModelSettings, ObjectiveBase
 
 @dataclass(frozen=True)
 class StepResult:
-    """The loss of one step, a scalar with its graph, and what the curves show of the step."""
+    """The loss of one step, a scalar with its graph, and what the curves show of the step.
+
+    further : more of it, which takes computing: asked for in steps that become a row of the curves
+    """
 
     loss: Tensor
     metrics: dict[str, float]
+    further: Callable[[], dict[str, float]] = dict
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class RelativeMahalanobis(Objective[RelativeMahalanobisObjective, RelativeDistan
         loss = self._loss(model, batch, state)
         if self.settings.score == "latent":  # whose means and covariances come when it ends
             return StepResult(loss, {})
-        return StepResult(loss, {"positive_energy": model.scores(_parts(batch)[0]).mean().item()})
+        events = _parts(batch)[0]
+        return StepResult(loss, {}, lambda: {"positive_energy": model.scores(events).mean().item()})
 
     def validate(
         self, model: RelativeDistance, batch: Tensor, state: State, generator: torch.Generator

@@ -46,7 +46,7 @@ class Vae(Objective[VaeObjective, Autoencoder | Variational]):
         generator: torch.Generator,
     ) -> StepResult:
         bound = self._bound(model, batch, state, generator)
-        return StepResult(bound, {"positive_energy": model.scores(batch).mean().item()})
+        return StepResult(bound, {}, lambda: {"positive_energy": model.scores(batch).mean().item()})
 
     def validate(
         self,

@@ -50,12 +50,12 @@ class Wnae(Contrastive[WnaeObjective, Autoencoder]):
         require_finite("wnae", everyones, state)
         distance = joint_wasserstein2_squared(batch, negatives, everyones, state.processes)
         state.buffers["inputs"].push(negatives)
-        metrics = {
-            "distance": distance.item(),
-            "positive_energy": model.scores(batch).mean().item(),
-            "negative_energy": model.scores(negatives).mean().item(),
-        }
-        return StepResult(distance, metrics)
+
+        def energies() -> dict[str, float]:
+            samples = {"positive_energy": batch, "negative_energy": negatives.detach()}
+            return {name: model.scores(x).mean().item() for name, x in samples.items()}
+
+        return StepResult(distance, {"distance": distance.item()}, energies)
 
     def negatives(
         self,

@@ -77,7 +77,7 @@ def test_energies_are_shown_where_they_are_the_scores(score: str) -> None:
     """Those of latents have no means and covariances before training ends."""
     objective, model, both = finished(score)
     state = objective.start(model, torch.Generator())
-    shown = objective.loss(model, both, state, torch.Generator()).metrics
+    shown = objective.loss(model, both, state, torch.Generator()).further()
     assert ("positive_energy" in shown) == (score == "inputs")
 
 
