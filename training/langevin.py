@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.training.chain import supports, walk
 from naetrigger.training.settings import Langevin
 
@@ -48,6 +49,15 @@ def differentiable_sample(
     the gradient of staying; the decision to accept has none of its own.
     """
     return _fastest(energy, start, chain, generator, differentiable=True)
+
+
+def require_rows(chain: Langevin, width: int, name: str) -> None:
+    """InputError if points of `width` values do not make chain.gradient_clip_rows equal rows."""
+    if width % chain.gradient_clip_rows:
+        raise InputError(
+            f"objective.{name}.gradient_clip_rows: must divide the {width} values of a point into "
+            f"equal rows, got {chain.gradient_clip_rows}; set it to the rows of the image, or to 1"
+        )
 
 
 @dataclass(frozen=True)

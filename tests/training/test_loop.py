@@ -222,6 +222,34 @@ def test_a_setting_that_the_network_does_not_have_is_refused(tmp_path: Path) -> 
         train(settings, surface(50, 1), surface(50, 2), tmp_path)
 
 
+@pytest.mark.parametrize("setting", ["batch_size", "validation_size"])
+def test_wae_needs_pairs_of_events(tmp_path: Path, setting: str) -> None:
+    objective = SMALL_OBJECTIVES["wae"].model_copy(update={setting: 1})
+    with pytest.raises(InputError, match=rf"objective\.{setting}: wae compares pairs.*got 1"):
+        run(tmp_path, objective)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "chain", "width"),
+    [
+        *((name, "chain", 4) for name in ("nae-cd", "wnae", "igebm", "recovery", "mpdr-network")),
+        ("nae-omi", "latent_chain", 2),
+        ("mpdr-network", "latent_chain", 3),
+    ],
+)
+def test_rows_that_do_not_divide_a_point_are_refused_before_training(
+    tmp_path: Path, name: str, chain: str, width: int
+) -> None:
+    objective = SMALL_OBJECTIVES[name]
+    rows = {"gradient_clip": 1.0, "gradient_clip_rows": 5}
+    update = {chain: getattr(objective, chain).model_copy(update=rows)}
+    said = rf"objective\.{chain}\.gradient_clip_rows: must divide the {width} values.*got 5"
+    with pytest.raises(InputError, match=said):
+        run(tmp_path, objective.model_copy(update=update))
+    assert not list(tmp_path.iterdir())
+
+
 def test_killed_again_and_again_it_gets_there(tmp_path: Path) -> None:
     objective = SMALL_OBJECTIVES["wnae"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"

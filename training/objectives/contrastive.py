@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import Trajectory, sample
+from naetrigger.training.langevin import Trajectory, require_rows, sample
 from naetrigger.training.monitor import Recorder, Sampler
 from naetrigger.training.objectives.divergence import require_finite
-from naetrigger.training.objectives.objective import M, Objective, S, State, Validation
+from naetrigger.training.objectives.objective import M, Objective, State, Validation
+from naetrigger.training.settings import ContrastBase, WnaeObjective
 from naetrigger.training.transport import wasserstein2_squared
+
+C = TypeVar("C", bound=ContrastBase | WnaeObjective)
 
 
 @dataclass(frozen=True)
-class Contrastive(Objective[S, M]):
+class Contrastive(Objective[C, M]):
     """Criterion, unless `verdict` says otherwise: W2^2 between validation events and negatives."""
 
     draws_negatives: ClassVar[bool] = True
+
+    def check(self, events: Tensor, sample: str) -> None:
+        del sample
+        require_rows(self.settings.chain, events.shape[1], "chain")
 
     @abstractmethod
     def negatives(

@@ -18,7 +18,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from naetrigger.training.langevin import Energy, Held, sample
+from naetrigger.training.langevin import Energy, Held, require_rows, sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.models.scalar import ScalarEnergy, scalar_energy
@@ -42,6 +42,7 @@ class Mpdr(Contrastive[MpdrObjective, Autoencoder | ScalarEnergy]):
 
     def start(self, model: Autoencoder | ScalarEnergy, generator: torch.Generator) -> State:
         latent = self.settings.manifold_latent or model.settings.latent + 1
+        require_rows(self.settings.latent_chain, latent, "latent_chain")
         settings = model.settings.model_copy(
             update={"latent": latent, "spherical": True, "batch_norm": False}
         )

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from naetrigger.training.langevin import sample
+from naetrigger.training.langevin import require_rows, sample
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
 from naetrigger.training.monitor import Sampler
@@ -54,6 +54,8 @@ class Nae(Contrastive[NaeObjective, Autoencoder]):
         del generator
         s = self.settings
         like = next(model.parameters())
+        if s.negatives == "omi" and s.latent_chain is not None:
+            require_rows(s.latent_chain, model.settings.latent, "latent_chain")
         state = watched(s)
         state.modules |= learned_temperature(s.chain, like)
         if s.negatives == "pcd":

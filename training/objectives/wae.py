@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from naetrigger.contracts.errors import InputError
 from naetrigger.training.mmd import mmd_squared, prior_bandwidth
 from naetrigger.training.models import build_model
 from naetrigger.training.models.autoencoder import Autoencoder
@@ -24,6 +25,17 @@ class Wae(Objective[WaeObjective, Autoencoder]):
         self, model: ModelSettings, n_inputs: int, generator: torch.Generator
     ) -> Autoencoder:
         return build_model(model, n_inputs, generator)
+
+    def check(self, events: Tensor, sample: str) -> None:
+        """The unbiased MMD^2 is over pairs of events."""
+        validation = sample == "validation"
+        name = "objective.validation_size" if validation else "objective.batch_size"
+        got = len(events) if validation else self.settings.batch_size
+        if got < 2:
+            raise InputError(
+                f"{name}: wae compares pairs of events, so each process needs two or more, got "
+                f"{got}; raise it{', or give more validation events' if validation else ''}"
+            )
 
     def loss(
         self, model: Autoencoder, batch: Tensor, state: State, generator: torch.Generator
