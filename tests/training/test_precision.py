@@ -59,7 +59,7 @@ def test_convolutions_are_lowered_and_nothing_else() -> None:
     plain, lowered = model(), model()
     inside: list[torch.dtype] = []
     lowered.encoder[1].register_forward_hook(lambda m, i, out: inside.append(out.dtype))
-    parts = tune([lowered], BF16)
+    tuned = tune([lowered], BF16)
     x = images()
     z, e = lowered.encode(x), lowered.energy(x)
     assert inside == [torch.bfloat16] * 2
@@ -68,8 +68,27 @@ def test_convolutions_are_lowered_and_nothing_else() -> None:
     torch.testing.assert_close(e, plain.energy(x), rtol=0.03, atol=0)  # 8 bits a product
     assert lowered.state_dict().keys() == plain.state_dict().keys()
     assert all(p.dtype == torch.float32 for p in lowered.parameters())
-    restore(parts)
+    restore(tuned)
     assert torch.equal(lowered.energy(x), plain.energy(x))
+
+
+@pytest.mark.parametrize("score", ["reconstruction", "likelihood"])
+def test_encoder_and_decoder_of_a_vae_are_lowered_with_both_of_its_heads(score: str) -> None:
+    built = build_objective(SMALL_OBJECTIVES[f"vae-{score}"])
+    network = built.network(CONV, 64, torch.Generator().manual_seed(1))
+    state = built.start(network, torch.Generator().manual_seed(1))
+    autoencoder = getattr(network, "autoencoder", network)
+    spread = getattr(network, "spread", state.modules.get("spread"))
+    inside: dict[str, torch.dtype] = {}
+    named = {f"encoder.{i}": part for i, part in enumerate(autoencoder.encoder)}
+    named |= {"spread": spread, "decoder": autoencoder.decoder}
+    for name, module in named.items():
+        module.register_forward_hook(lambda m, i, out, name=name: inside.update({name: out.dtype}))
+    tune([network, *state.modules.values()], BF16)
+    loss = built.loss(network, images(), state, torch.Generator().manual_seed(3)).loss
+    assert loss.dtype == torch.float32
+    lowered = {name for name, dtype in inside.items() if dtype == torch.bfloat16}
+    assert lowered >= {"encoder.1", f"encoder.{len(autoencoder.encoder) - 1}", "spread", "decoder"}
 
 
 @pytest.mark.parametrize("name", ["nae-omi", "wnae", "recovery"])
@@ -103,11 +122,11 @@ def test_gradients_point_where_those_of_float32_do() -> None:
 def test_channels_last_is_the_same_function() -> None:
     network = model()
     before = network.energy(images())
-    parts = tune([network], LAST)
+    tuned = tune([network], LAST)
     weight = network.encoder[3].weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(network.energy(images()), before, rtol=1e-5, atol=0)
-    restore(parts)
+    restore(tuned)
     assert weight.is_contiguous()
 
 

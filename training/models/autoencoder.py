@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from naetrigger.contracts.score import ArrayAlgebra, Score, evaluate
@@ -50,6 +51,8 @@ class Autoencoder(EnergyModel):
         super().__init__(settings, n_inputs, score)
         self.encoder = encoder
         self.decoder = decoder
+        self.lowered = False
+        """Whether encoder and decoder compute in bfloat16 (training/precision.py)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """The reconstruction, of the shape of x."""
@@ -57,13 +60,21 @@ class Autoencoder(EnergyModel):
 
     def encode(self, x: Tensor) -> Tensor:
         """Latents, shape (B, latent); of length one if the settings say spherical."""
-        latent: Tensor = self.encoder(x)
+        latent = self.through(self.encoder, x)
         return latent / latent.norm(dim=1, keepdim=True) if self.settings.spherical else latent
 
     def decode(self, latent: Tensor) -> Tensor:
         """Reconstructions, shape (B, F)."""
-        reconstruction: Tensor = self.decoder(latent)
-        return reconstruction
+        return self.through(self.decoder, latent)
+
+    def through(self, part: nn.Module, x: Tensor) -> Tensor:
+        """part(x), computed as encoder and decoder are; in the type of x."""
+        if not self.lowered:
+            plain: Tensor = part(x)
+            return plain
+        with torch.autocast(x.device.type, torch.bfloat16):
+            result: Tensor = part(x)
+        return result.to(x.dtype)
 
     def energy(self, x: Tensor) -> Tensor:
         """E(x) = factor * score expression, shape (B,); higher is more anomalous."""

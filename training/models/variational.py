@@ -55,8 +55,8 @@ def negative_bound(
 ) -> Tensor:
     """Minus the bound, shape (B,), averaged over noise eps of shape (K, B or 1, latent)."""
     body, last = _parts(autoencoder)
-    features = body(x)
-    mu, log_variance = last(features), spread(features)
+    features = autoencoder.through(body, x)
+    mu, log_variance = (autoencoder.through(head, features) for head in (last, spread))
     z = mu + (log_variance / 2).exp() * eps
     reconstruction = autoencoder.decode(z.flatten(0, 1)).reshape(len(eps), *x.shape)
     error = (x - reconstruction).square().sum(dim=2).mean(dim=0)
