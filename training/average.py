@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """average <- decay * average + (1 - decay) * weights, after each step; 0: nothing is averaged.
+    """Of a network, and of those that are trained beside it:
+
+    average <- decay * average + (1 - decay) * weights, after each step; 0: nothing is averaged.
 
     Of the first t steps the decay is at most (1 + t) / (10 + t), so that the weights of the start
     are forgotten. What a network keeps beside its parameters is not averaged.

@@ -95,7 +95,7 @@ class Run:
             )
         self.joint_step = self._joint() if processes.size > 1 else self.step
         self.optimiser = self._optimiser()
-        self.average = WeightAverage(self.model, self.settings.average)
+        self.average = WeightAverage(self.step, self.settings.average)
         self.criteria: list[float] = []
         self.best_step = 0
         self.best_value: float | None = None

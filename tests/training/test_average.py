@@ -16,13 +16,18 @@ from naetrigger.training.batches import batches
 from naetrigger.training.loop import train
 from naetrigger.training.processes import ALONE
 from naetrigger.training.run import Run
-from naetrigger.training.settings import ModelSettings, NaeObjective, TrainingSettings
+from naetrigger.training.settings import ModelSettings, NaeObjective, Replay, TrainingSettings
 
-from .conftest import SMALL_MODEL, SMALL_OBJECTIVES, surface
+from .conftest import SMALL_MODEL, SMALL_OBJECTIVES, labels, surface
 from .test_loop import KillAt, Killed, contents
 
 OMI = SMALL_OBJECTIVES["nae-omi"].model_copy(
-    update={"latent_start": "shuffled", "latent_chain": None, "average": 0.8}
+    update={
+        "latent_start": "shuffled",
+        "latent_chain": None,
+        "replay": Replay(),
+        "average": 0.8,
+    }
 )
 INPUTS = surface(200, 1), surface(60, 2)
 
@@ -108,6 +113,33 @@ def test_training_returns_the_average(tmp_path: Path) -> None:
     for name, p in run.model.named_parameters():
         torch.testing.assert_close(kept[name], expected[name])
         assert not torch.allclose(kept[name], p, atol=1e-6)  # training itself went on without it
+
+
+@pytest.mark.parametrize("name", ["vae-reconstruction", "relative_mahalanobis-latent"])
+def test_heads_beside_the_network_are_validated_by_their_average(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    objective = SMALL_OBJECTIVES[name].model_copy(update={"average": 0.8})
+    settings = TrainingSettings(model=SMALL_MODEL, objective=objective, seed=3)
+    known = labels(objective, 200, 60).values() or (None, None)
+    data = batches(settings, *INPUTS, None, None, tuple("abcd"), *known)
+    training = Run("t", settings, objective, data, ALONE)
+    (head,) = training.state.modules.values()
+    expected, seen = head.weight.detach().clone(), []
+    kind = type(training.objective)
+    real = kind.validate
+
+    def watched(*arguments: object) -> object:
+        seen.append(head.weight.detach().clone())
+        return real(*arguments)
+
+    monkeypatch.setattr(kind, "validate", watched)
+    for step in range(1, 5):  # the last is validated
+        training.advance()
+        share = 1 - min(0.8, (1 + step) / (10 + step))
+        expected += share * (head.weight.detach() - expected)
+    torch.testing.assert_close(seen, [expected])
+    assert not torch.allclose(head.weight, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("kill", [6, 14])
