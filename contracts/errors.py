@@ -52,6 +52,9 @@ class MissingExtra(EnvironmentProblem):
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_ALLOWED = (errno.EACCES, errno.EROFS, errno.EPERM)
+MOST_NEAR = 3  # words in a suggestion
+LEAST_LIKENESS = 0.5  # of difflib: 1 is the same word
+AS_NEAR = 0.12  # words so much less like than the nearest are suggested with it
 BAD_PATH = (
     *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT, errno.ENOTDIR),
     *(errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENXIO),
@@ -85,6 +88,25 @@ def unwritable(place: object, error: OSError) -> NaetriggerError:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """'; did you mean ...?' for the nearest known word, or an empty string."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    """'; did you mean ...?' for the nearest known words, at most three, or an empty string."""
+    near = [f"'{name}'" for name in _nearest(word, list(known))]
+    if not near:
+        return ""
+    *others, last = near
+    return f"; did you mean {', '.join(others)} or {last}?" if others else f"; did you mean {last}?"
+
+
+def _nearest(word: str, known: list[str]) -> list[str]:
+    """The words almost as near as the nearest, whatever their case, the nearest first."""
+    folded = word.casefold()
+    same = [name for name in known if name.casefold() == folded]
+    if same:
+        return same[:MOST_NEAR]
+    matcher = difflib.SequenceMatcher(b=folded)
+    likeness = {}
+    for name in known:
+        matcher.set_seq1(name.casefold())
+        likeness[name] = matcher.ratio()
+    least = max(LEAST_LIKENESS, max(likeness.values(), default=0.0) - AS_NEAR)
+    near = sorted((n for n in likeness if likeness[n] >= least), key=lambda n: -likeness[n])
+    return near[:MOST_NEAR]

@@ -27,6 +27,7 @@ from naetrigger.firmware_configs.trigger_scales import scales_to_derive, trigger
 from naetrigger.training.data.flattening import flattened
 from naetrigger.training.data.readers import read_source, source_files
 from naetrigger.training.data.settings import DataSettings
+from naetrigger.training.data.source_columns import named_columns
 from naetrigger.training.data.training_weights import write_training_weights
 
 log = logging.getLogger(__name__)
@@ -57,12 +58,12 @@ def prepare(settings: DataSettings, folder: Path) -> None:
     that either spec reads. With `data.flatten`, training_weights.npz as well; the events keep
     their own weights.
     """
-    background, signals = read_source(settings)
+    specs = _given_specs(settings)
+    background, signals = read_source(settings, _wanted(settings, specs))
     background = replace(_first(background, settings.max_background), role="background")
     signals = [replace(_first(s, settings.max_signal), role="signal") for s in signals]
     if settings.weights == "unit":
         background, *signals = (_unweighted(sample) for sample in (background, *signals))
-    specs = _given_specs(settings, background)
     scales = _scales(settings, specs, background)
     digitised = {
         part.process: _digitised(part, scales, settings) for part in (background, *signals)
@@ -184,8 +185,17 @@ def _unweighted(sample: Events) -> Events:
     return replace(sample, weights=np.ones(len(sample)))
 
 
-def _given_specs(settings: DataSettings, background: Events) -> _Specs:
-    """The specs that the settings name, their columns looked up in the background."""
+def _wanted(settings: DataSettings, specs: _Specs) -> dict[str, tuple[str, ...]]:
+    """The columns that the background must have, by the key that asks for them."""
+    of_specs = {
+        "data.input_spec": specs.teacher.source_columns if specs.teacher else (),
+        "data.student_input_spec": specs.student.source_columns if specs.student else (),
+    }
+    return named_columns(settings) | of_specs
+
+
+def _given_specs(settings: DataSettings) -> _Specs:
+    """The specs that the settings name."""
     teacher = None
     if settings.input_spec != "auto":
         teacher = load_input_spec(settings.input_spec)
@@ -198,11 +208,7 @@ def _given_specs(settings: DataSettings, background: Events) -> _Specs:
     student = None
     if settings.has_two_specs:
         student = load_input_spec(str(settings.student_input_spec))
-    specs = _Specs(teacher, student)
-    for spec in specs.given:
-        for column in set(spec.source_columns) - set(background.columns):
-            background.column(column)  # says that it is missing, and what is near
-    return specs
+    return _Specs(teacher, student)
 
 
 def _scales(settings: DataSettings, specs: _Specs, background: Events) -> dict[str, Scale]:
@@ -260,8 +266,6 @@ def _record(result: Digitised) -> dict[str, Any]:
 
 def _derived_spec(settings: DataSettings, train: Events, scales: dict[str, Scale]) -> InputSpec:
     columns = settings.columns or train.columns
-    for name in columns:
-        train.column(name)  # says that it is missing, and what is near
     unknown = sorted(set(settings.offline) - set(columns))
     if unknown:
         raise InputError(f"data.offline: {', '.join(unknown)}: not among the inputs")

@@ -7,7 +7,7 @@ for events in open_events(path).chunks():
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib import resources
@@ -29,9 +29,13 @@ from naetrigger.training.data.formats.format import (
 )
 from naetrigger.training.data.formats.hdf5_file import is_hdf5, opened
 from naetrigger.training.data.settings import FILE_SUFFIXES, DataSettings
+from naetrigger.training.data.source_columns import (
+    NAMED_COLUMNS,
+    require_columns,
+    require_same_columns,
+)
 from naetrigger.training.data.subset import stable_subset
 
-NAMED_COLUMNS = 10  # of those that differ, in a message
 MIXTURE = "background"  # what several background processes become
 SUFFIX_FORMATS = {
     ".csv": "csv",
@@ -190,8 +194,12 @@ def recognise(path: Path) -> str:
     raise InputError(f"{path}: is in none of the known formats ({', '.join(FORMATS)})")
 
 
-def read_source(settings: DataSettings) -> tuple[Events, list[Events]]:
+def read_source(
+    settings: DataSettings, wanted: Mapping[str, Collection[str]] | None = None
+) -> tuple[Events, list[Events]]:
     """(background, signals) as the settings name them, checked for NaN and bad weights.
+
+    wanted : columns that the background must have, by the key of the recipe that asks for them
 
     Of the background `max_background` events are taken, of a signal `max_signal`.
     """
@@ -204,12 +212,14 @@ def read_source(settings: DataSettings) -> tuple[Events, list[Events]]:
     }
     require_views([source, *signal_sources.values()])
     background = replace(_read_together(source, names, settings.max_background), role="background")
+    require_columns(background, wanted or {}, source.path)
     if isinstance(settings.signals, dict):
         signals = [_signal_of_file(settings, key, found) for key, found in signal_sources.items()]
     else:
         signals = _signals_of_source(source, settings, names)
     for signal in signals:
-        _require_same_columns(background, signal, source.path)
+        path = files.get(signal.process, source.path)
+        require_same_columns(background, signal, source.path, Path(path))
     return background, signals
 
 
@@ -342,23 +352,3 @@ def _signal_of_file(settings: DataSettings, name: str, source: EventSource) -> E
         )
     events = source.read(candidates[0], settings.max_signal)
     return replace(events, process=name, role="signal")
-
-
-def _require_same_columns(background: Events, signal: Events, source: Path) -> None:
-    """Refuse a signal that lacks a column of the background, has more, or in another unit."""
-    first = (*background.columns, *background.context_columns)
-    second = (*signal.columns, *signal.context_columns)
-    differ = sorted(set(background.columns) - set(second) | set(signal.columns) - set(first))
-    if differ:
-        more = f" and {len(differ) - NAMED_COLUMNS} more" if len(differ) > NAMED_COLUMNS else ""
-        raise InputError(
-            f"{signal.process}: must have the columns of {source}; in one of them alone: "
-            f"{', '.join(differ[:NAMED_COLUMNS])}{more}"
-        )
-    for name in background.columns:
-        units = background.unit_of(name), signal.unit_of(name)
-        if all(units) and units[0] != units[1]:
-            raise InputError(
-                f"{signal.process}: column '{name}' is in {units[1]}, in the background in "
-                f"{units[0]}; convert one of the files (naetrigger data convert)"
-            )

@@ -13,6 +13,7 @@ from naetrigger.contracts.events import Events, write_events
 from naetrigger.training.data.formats.format import ReadOptions
 from naetrigger.training.data.readers import open_events, read_source, source_files
 from naetrigger.training.data.settings import DataSettings
+from naetrigger.training.data.source_columns import named_columns
 
 
 def read_csv(path: Path, process: str, role: str) -> Events:
@@ -97,12 +98,27 @@ def test_signal_with_other_columns(tmp_path: Path) -> None:
     names = [f"c{i}" for i in range(30)]
     wide = csv_file(tmp_path, f"{','.join(names)}\n{','.join('1' * 30)}\n", "wide.csv")
     narrow = csv_file(tmp_path, "c0\n1\n", "narrow.csv")
-    with pytest.raises(InputError, match=r"alone: c1, c10.* and 19 more$"):
+    with pytest.raises(InputError, match=r": missing c1, c2, .* and 19 more$"):
         read_source(DataSettings(source=str(wide), signals={"top": str(narrow)}))
     background = csv_file(tmp_path, "a,b\n1,2\n", "qcd.csv")
     signal = csv_file(tmp_path, "a,c\n1,2\n", "tops.csv")
-    with pytest.raises(InputError, match="in one of them alone: b, c"):
+    said = (
+        rf"signal top \({signal}\): must have the columns of the background \({background}\): "
+        r"missing b; extra c$"
+    )
+    with pytest.raises(InputError, match=said):
         read_source(DataSettings(source=str(background), signals={"top": str(signal)}))
+
+
+def test_a_column_that_the_background_lacks_is_said_of_the_background(tmp_path: Path) -> None:
+    background = csv_file(tmp_path, "ht,MET\n1,2\n", "qcd.csv")
+    signal = csv_file(tmp_path, "ht,met\n1,2\n", "tops.csv")
+    settings = DataSettings(
+        source=str(background), columns=("ht", "met"), signals={"top": str(signal)}
+    )
+    said = rf"^data.columns: background {background}: no column 'met'; did you mean 'MET'\?"
+    with pytest.raises(InputError, match=said):
+        read_source(settings, named_columns(settings))
 
 
 def sample(process: str, role: str) -> Events:
