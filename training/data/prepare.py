@@ -24,6 +24,7 @@ from naetrigger.firmware_configs.digitise import Digitised, digitise
 from naetrigger.firmware_configs.input_spec import InputSpec, columns_of, load_input_spec
 from naetrigger.firmware_configs.scale import Scale
 from naetrigger.firmware_configs.trigger_scales import scales_to_derive, trigger_scale
+from naetrigger.training.data.event_numbers import advice, event_numbers
 from naetrigger.training.data.flattening import flattened
 from naetrigger.training.data.readers import read_source, source_files
 from naetrigger.training.data.settings import DataSettings
@@ -266,6 +267,8 @@ def _record(result: Digitised) -> dict[str, Any]:
 
 def _derived_spec(settings: DataSettings, train: Events, scales: dict[str, Scale]) -> InputSpec:
     columns = settings.columns or train.columns
+    if settings.columns is None and (numbers := event_numbers(train.columns, train.values)):
+        log.warning("data: %s: %s", train.process, advice(numbers))
     unknown = sorted(set(settings.offline) - set(columns))
     if unknown:
         raise InputError(f"data.offline: {', '.join(unknown)}: not among the inputs")

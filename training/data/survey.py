@@ -13,6 +13,7 @@ from naetrigger.contracts.events import HARDWARE_UNIT, Events
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.firmware_configs.digitise import digitise
 from naetrigger.firmware_configs.input_spec import InputSpec
+from naetrigger.training.data.event_numbers import advice, event_numbers
 from naetrigger.training.data.readers import EventSource
 
 SAMPLE_VALUES = 4_000_000  # of each process, for medians
@@ -36,7 +37,8 @@ class ProcessSurvey:
     saturated: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        width = len(self.first.columns) + len(self.first.context_columns)
+        self._inputs = len(self.first.columns)
+        width = self._inputs + len(self.first.context_columns)
         self._low = np.full(width, np.inf)
         self._high = np.full(width, -np.inf)
         self._sample = _Sample(max(MIN_SAMPLE_ROWS, SAMPLE_VALUES // width))
@@ -126,6 +128,8 @@ class ProcessSurvey:
             f"{name}: {count} values beyond the hardware's range"
             for name, count in self.beyond.items()
         ]
+        if numbers := event_numbers(self.first.columns, self._sample.table()[:, : self._inputs]):
+            said.append(advice(numbers))
         if self.spec is not None:
             said += [
                 f"{name}: {count / self.events:.3g} of the values saturate in {self.spec.name}"
@@ -207,10 +211,13 @@ class _Sample:
     def rows(self) -> int:
         return sum(len(part) for part in self._parts)
 
+    def table(self) -> npt.NDArray[np.float32]:
+        """The rows taken, (rows, columns)."""
+        return np.concatenate(list(self._parts))
+
     def median(self) -> npt.NDArray[np.float64]:
         """Of every column, NaN left out."""
-        table = np.concatenate(list(self._parts)).astype(np.float64)
-        return np.array([_median(column) for column in table.T])
+        return np.array([_median(column) for column in self.table().astype(np.float64).T])
 
 
 def _median(column: npt.NDArray[np.float64]) -> float:

@@ -123,18 +123,31 @@ def _header(path: Path) -> list[str]:
         raise InputError(f"{path}: is empty; the first line must name the columns")
     with reading(path, "CSV"):
         names = [name.strip() for name in next(csv.reader([line]))]
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice or "" in names or CONTEXT in names:
-        raise InputError(
-            f"{path}: line 1: every column needs a name of its own"
-            + (f" ({', '.join(repr(name) for name in twice[:9])} stands twice)" if twice else "")
-        )
-    if all(_is_number(name) for name in names):
-        raise InputError(
-            f"{path}: line 1 holds numbers; the first line must name the columns, as in "
-            "'pt,eta,mass'"
-        )
+    if problem := _header_problem(names):
+        raise InputError(f"{path}: {problem}")
     return names
+
+
+def _header_problem(names: list[str]) -> str:
+    """What is wrong with the first line; empty: nothing."""
+    if names[0].startswith("#"):
+        return (
+            "line 1 begins with '#': comments are not read; the first line must name the columns, "
+            "as in 'pt,eta,mass' (numpy.savetxt writes it so with comments='')"
+        )
+    if "" in names or CONTEXT in names:
+        place = next(i for i, name in enumerate(names) if name in ("", CONTEXT))
+        problem = f"line 1: column {place + 1} has no name; every column needs a name of its own"
+        if place == 0 and len(names) > 1 and names[0] == "":
+            problem += "; pandas writes its row index there: use to_csv(..., index=False)"
+        return problem
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        listed = ", ".join(repr(name) for name in twice[:9])
+        return f"line 1: every column needs a name of its own ({listed} stands twice)"
+    if all(_is_number(name) for name in names):
+        return "line 1 holds numbers; the first line must name the columns, as in 'pt,eta,mass'"
+    return ""
 
 
 def _blocks(path: Path, names: list[str], size: int) -> Iterator[list[str]]:
