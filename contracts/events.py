@@ -22,7 +22,7 @@ seeds, generator, cross-section, citation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -118,10 +118,10 @@ class Events:
             context=self.context[rows],
         )
 
-    def check(self, source: str = "", first_row: int = 0) -> Events:
+    def check(self, source: str = "", place: Callable[[int], str] = "row {}".format) -> Events:
         """Refuse NaN, infinity, and weights that are not positive, naming row and column.
 
-        first_row : where these events begin in their source
+        place : where one of these rows stands in its source, in words
         """
         where = f"{source}: {self.process}" if source else self.process
         if len(self) == 0:
@@ -130,15 +130,15 @@ class Events:
         if len(bad):
             row, column = bad[0]
             raise InputError(
-                f"{where}: {len(bad)} values are NaN or infinite, the first in row "
-                f"{first_row + row}, column '{self.columns[column]}'; remove or repair these rows"
+                f"{where}: {len(bad)} values are NaN or infinite, the first in "
+                f"{place(int(row))}, column '{self.columns[column]}'; remove or repair these rows"
             )
         bad_weights = np.flatnonzero(~(np.isfinite(self.weights) & (self.weights > 0)))
         if len(bad_weights):
             row = bad_weights[0]
             raise InputError(
                 f"{where}: {len(bad_weights)} weights are not positive and finite, the first in "
-                f"row {first_row + row} ({self.weights[row]}); events of zero weight are to be "
+                f"{place(int(row))} ({self.weights[row]}); events of zero weight are to be "
                 "left out"
             )
         return self

@@ -17,7 +17,7 @@ from naetrigger.contracts import calo_regions, trigger_objects
 from naetrigger.contracts.errors import InputError, suggestion
 from naetrigger.contracts.events import HARDWARE_UNIT, Events, concatenated, is_process_name
 from naetrigger.contracts.regular_file import require_regular
-from naetrigger.training.data.formats import FORMATS
+from naetrigger.training.data.formats import FORMATS, PLACES
 from naetrigger.training.data.formats.format import (
     CHUNK_ROWS,
     Description,
@@ -87,7 +87,15 @@ class EventSource:
                 rows[events.process] = first + len(events)
                 events = with_units(events, options.units)
                 if only in (None, events.process) and len(events):
-                    yield events if options.keep_bad else events.check(str(self.path), first)
+                    yield events if options.keep_bad else self._checked(events, first)
+
+    def place(self, row: int) -> str:
+        """Where a row of a process stands in the file, for messages: "row 7", or "line 9"."""
+        in_words = PLACES.get(self.format_name)
+        return in_words(self.path, row) if in_words else f"row {row}"
+
+    def _checked(self, events: Events, first: int) -> Events:
+        return events.check(str(self.path), lambda row: self.place(first + row))
 
     def read(self, process: str, limit: int | None = None) -> Events:
         """All events of one process, or `limit` of them, chosen by the hash of their ids."""

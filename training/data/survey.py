@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,10 +23,14 @@ MIN_SAMPLE_ROWS = 1000
 
 @dataclass
 class ProcessSurvey:
-    """What one process holds, after all its chunks were added."""
+    """What one process holds, after all its chunks were added.
+
+    place : where a row of the process stands in the file, in words
+    """
 
     first: Events
     spec: InputSpec | None = None
+    place: Callable[[int], str] = "row {}".format
     events: int = 0
     sum_of_weights: float = 0.0
     sum_of_squares: float = 0.0
@@ -51,10 +56,12 @@ class ProcessSurvey:
         good = np.isfinite(weights) & (weights > 0)
         if not (finite.all() or self.bad_rows):
             row, column = np.argwhere(~np.isfinite(events.values))[0]
-            self.first_bad_row = f"row {self.events + row}, column '{events.columns[column]}'"
+            self.first_bad_row = (
+                f"{self.place(self.events + int(row))}, column '{events.columns[column]}'"
+            )
         if not (good.all() or self.bad_weights):
             row = int(np.argmin(good))
-            self.first_bad_weight = f"row {self.events + row} ({weights[row]:g})"
+            self.first_bad_weight = f"{self.place(self.events + row)} ({weights[row]:g})"
         self.events += len(events)
         self.sum_of_weights += float(weights[good].sum())
         with np.errstate(over="ignore"):
@@ -153,7 +160,7 @@ def survey(
     done = 0
     for events in source.chunks():
         if events.process not in found:
-            found[events.process] = ProcessSurvey(events.select(np.arange(0)), spec)
+            found[events.process] = ProcessSurvey(events.select(np.arange(0)), spec, source.place)
         found[events.process].add(events)
         done += len(events)
         progress.update(done)

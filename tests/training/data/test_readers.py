@@ -14,6 +14,7 @@ from naetrigger.training.data.formats.format import ReadOptions
 from naetrigger.training.data.readers import open_events, read_source, source_files
 from naetrigger.training.data.settings import DataSettings
 from naetrigger.training.data.source_columns import named_columns
+from naetrigger.training.data.survey import survey
 
 
 def read_csv(path: Path, process: str, role: str) -> Events:
@@ -80,6 +81,25 @@ def test_bad_csv(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(InputError, match=said) as raised:
         read_csv(path, "bkg", "background")
     assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a,b\n1,2\n\n3,nan\n", 4),
+        ("a,b\n1,2\n \n\n3,1e300\n", 5),  # beyond float32
+        ("a,weight\n1,2\n3,-1\n", 3),
+    ],
+)
+def test_every_reader_of_a_csv_counts_the_lines_of_the_file(
+    text: str, line: int, tmp_path: Path
+) -> None:
+    path = csv_file(tmp_path, text)
+    with pytest.raises(InputError, match=f"line {line}\\b") as raised:
+        read_csv(path, "bkg", "background")
+    assert "row " not in str(raised.value)
+    (found,) = survey(open_events(path, ReadOptions(keep_bad=True)))
+    assert f"the first in line {line}" in found.problems()[0]
 
 
 def test_missing_and_binary_file(tmp_path: Path) -> None:

@@ -42,3 +42,6 @@ WRITERS: dict[str, Callable[[Path, Iterable[Events]], None]] = {
     "csv": csv_table.write,
 }
 """Write the chunks of one process. The file is written whole or not at all."""
+
+PLACES: dict[str, Callable[[Path, int], str]] = {"csv": csv_table.place}
+"""Where a row of a file stands, in the words of its format; elsewhere the row's number says it."""

@@ -85,6 +85,13 @@ class Csv:
             raise InputError(f"{path}: holds no events below its first line")
 
 
+def place(path: Path, row: int) -> str:
+    """The line of a row: rows are counted from 0, without the first line and empty ones."""
+    with path.open(encoding=ENCODING) as file:
+        lines = (number for number, line in enumerate(file, 1) if number > 1 and line.strip())
+        return f"line {next(islice(lines, row, None))}"
+
+
 def write(path: Path, chunks: Iterable[Events]) -> None:
     """Write events of one process: values, context, weight, event_id. Units are not kept."""
     with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
