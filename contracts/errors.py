@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 
@@ -89,10 +89,14 @@ def unwritable(place: object, error: OSError) -> NaetriggerError:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """'; did you mean ...?' for the nearest known words, at most three, or an empty string."""
-    near = [f"'{name}'" for name in _nearest(word, list(known))]
-    if not near:
+    return did_you_mean(_nearest(word, list(known)))
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """'; did you mean ...?' for names in their order, at most three; empty where there is none."""
+    if not names:
         return ""
-    *others, last = near
+    *others, last = (f"'{name}'" for name in names[:MOST_NEAR])
     return f"; did you mean {', '.join(others)} or {last}?" if others else f"; did you mean {last}?"
 
 
@@ -101,12 +105,11 @@ def _nearest(word: str, known: list[str]) -> list[str]:
     folded = word.casefold()
     same = [name for name in known if name.casefold() == folded]
     if same:
-        return same[:MOST_NEAR]
+        return same
     matcher = difflib.SequenceMatcher(b=folded)
     likeness = {}
     for name in known:
         matcher.set_seq1(name.casefold())
         likeness[name] = matcher.ratio()
     least = max(LEAST_LIKENESS, max(likeness.values(), default=0.0) - AS_NEAR)
-    near = sorted((n for n in likeness if likeness[n] >= least), key=lambda n: -likeness[n])
-    return near[:MOST_NEAR]
+    return sorted((n for n in likeness if likeness[n] >= least), key=lambda n: -likeness[n])

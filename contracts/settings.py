@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
 
 class Settings(BaseModel):
@@ -24,6 +33,30 @@ class Settings(BaseModel):
                         f"{name}: must not be true or false (as YAML reads yes and no)"
                     )
         return document
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Text of one form, as in ``Annotated[str, Matching(r"[a-z]+", "small letters")]``.
+
+    words : the same rule for people, after "must be"
+    """
+
+    pattern: str
+    words: str
+
+    def _check(self, text: str) -> str:
+        if re.fullmatch(self.pattern, text) is None:
+            raise ValueError(f"must be {self.words}")
+        return text
+
+    def __get_pydantic_core_schema__(self, of: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(of))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^{self.pattern}$"}
 
 
 def _holds_truth(value: Any) -> bool:

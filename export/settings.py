@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from naetrigger.contracts.settings import Settings
+from naetrigger.contracts.settings import Matching, Settings
 
 Square = Literal["auto", "multiplier", "lookup"]
 Language = Literal["verilog", "vhdl"]
@@ -14,6 +14,10 @@ HlsBackend = Literal[
     "Vitis", "Vivado", "VivadoAccelerator", "Quartus", "oneAPI", "Catapult", "Libero"
 ]
 HlsStrategy = Literal["latency", "resource", "distributed_arithmetic"]
+Identifier = Annotated[
+    str,
+    Matching(r"[A-Za-z][A-Za-z0-9_]{0,62}", "1 to 63 letters, digits and _, the first a letter"),
+]
 
 
 class HlsLayer(Settings):
@@ -66,7 +70,7 @@ class FirmwareSettings(Settings):
 
     board: str = "vu13p-5ns"
     """Name of a shipped board, or the path of a board file."""
-    project: str = Field("anomaly_score", pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")
+    project: Identifier = "anomaly_score"
     """Name of the C++ function and of the RTL top module."""
     hls_backend: HlsBackend = "Vitis"
     """hls4ml back end of export/hls. All but oneAPI and Libero compile and run with g++ alone."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
 from naetrigger.contracts.errors import InputError, suggestion
 from naetrigger.contracts.regular_file import require_regular
+from naetrigger.firmware_configs.problems import problem_lines
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -143,88 +142,3 @@ def validate(model: type[M], document: dict[str, Any], source: str) -> M:
         return model.model_validate(document)
     except ValidationError as error:
         raise InputError("\n".join(problem_lines(model, error, source))) from error
-
-
-def problem_lines(model: type[BaseModel], error: ValidationError, source: str) -> list[str]:
-    """One line a problem: ``SOURCE: section.key: must be > 0, got -1.0``."""
-    lines = []
-    for problem in error.errors():
-        place, owners = _walk(model, problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            known = list(dict.fromkeys(name for m in owners for name in m.model_fields))
-            lines.append(
-                f"{source}: {place}: unknown key{suggestion(str(problem['loc'][-1]), known)}"
-                + (f" (known: {', '.join(known)})" if known else "")
-            )
-        elif problem["type"] == "union_tag_invalid":
-            lines.append(f"{source}: {place}.{_unknown_member(problem['ctx'])}")
-        elif problem["type"] == "missing":
-            lines.append(f"{source}: {place}: is missing")
-        else:
-            where = f"{source}: {place}" if place else source
-            lines.append(f"{where}: {_complaint(problem)}")
-    return list(dict.fromkeys(lines))
-
-
-def _unknown_member(context: Any) -> str:
-    """What is wrong with the word that chooses the member of a union: ``name: unknown 'x'...``"""
-    known = [word.strip(" '") for word in context["expected_tags"].split(",")]
-    key, word = context["discriminator"].strip("'"), context["tag"]
-    return f"{key}: unknown '{word}'{suggestion(word, known)} (known: {', '.join(known)})"
-
-
-SIGNS = {
-    "greater than or equal to": ">=",
-    "less than or equal to": "<=",
-    "greater than": ">",
-    "less than": "<",
-}
-
-
-def _complaint(problem: Any) -> str:
-    text = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    for words, sign in SIGNS.items():
-        text = text.replace(f"must be {words}", f"must be {sign}")
-    got = problem["input"]
-    return text + (f", got {got!r}" if isinstance(got, str | int | float | bool | None) else "")
-
-
-def _walk(model: type[BaseModel], loc: tuple[Any, ...]) -> tuple[str, list[type[BaseModel]]]:
-    """The place as its file spells it, and the models that own its last key.
-
-    Pydantic's own location also names the member of a union that it tried; no file does.
-    """
-    owners = models = [model]
-    shown: list[str] = []
-    for part in loc:
-        known = any(part in m.model_fields for m in models)
-        tagged = [m for m in models if part in _tags(m)]
-        if tagged and not known:
-            models = tagged
-        elif known or not re.search(r"[\[(]|^(str|int|float|bool)$", str(part)):
-            shown.append(str(part))
-            owners = models
-            models = [
-                m
-                for owner in models
-                if part in owner.model_fields
-                for m in _models_in(owner.model_fields[part].annotation)
-            ] or models
-    return ".".join(shown), owners
-
-
-def _tags(model: type[BaseModel]) -> set[str]:
-    """What tells this member of a union from the others: the values of its one-word literals."""
-    words = [get_args(f.annotation) for f in model.model_fields.values() if _is_literal(f)]
-    return {word[0] for word in words if len(word) == 1}
-
-
-def _is_literal(field: FieldInfo) -> bool:
-    return get_origin(field.annotation) is Literal
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """Every pydantic model inside an annotation (unions, lists, Annotated)."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]

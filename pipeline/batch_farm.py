@@ -16,10 +16,16 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationError
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.settings import Settings
-from naetrigger.firmware_configs.shipped import parse_yaml, problem_lines, read_text
+from naetrigger.contracts.settings import Matching, Settings
+from naetrigger.firmware_configs.problems import problem_lines
+from naetrigger.firmware_configs.shipped import parse_yaml, read_text
 
-Size = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?[kMGT]i?B$")]
+Size = Annotated[
+    str, Matching(r"[0-9]+(\.[0-9]+)? ?[kMGT]i?B", "a number with its unit, as 4GB or 500 MiB")
+]
+Walltime = Annotated[
+    str, Matching(r"([0-9]+-)?[0-9]{1,3}:[0-9]{2}:[0-9]{2}", "hours:minutes:seconds, as 02:00:00")
+]
 
 
 class BatchFarm(Settings):
@@ -94,8 +100,8 @@ class SlurmFarm(BatchFarm):
     listed_by: ClassVar[str] = "squeue --me"
     system: Literal["slurm"]
 
-    walltime: str = Field("02:00:00", pattern=r"^([0-9]+-)?[0-9]{1,3}:[0-9]{2}:[0-9]{2}$")
-    """Longest time of a job."""
+    walltime: Walltime = "02:00:00"
+    """Longest time of a job; before the hours, days may stand: 1-02:00:00."""
 
     queue: str | None = None
     """Partition."""

@@ -11,16 +11,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from naetrigger.contracts.errors import InputError, RecipeError, suggestion
-from naetrigger.contracts.settings import Settings
+from naetrigger.contracts.settings import Matching, Settings
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.export.student_settings import StudentSettings
-from naetrigger.firmware_configs.shipped import find, parse_yaml, problem_lines
+from naetrigger.firmware_configs.problems import problem_lines
+from naetrigger.firmware_configs.shipped import find, parse_yaml
 from naetrigger.pipeline.other_objective import carried_over, model_carried_over
 from naetrigger.pipeline.paths import located, relative_to
 from naetrigger.pipeline.search_settings import SearchSettings
@@ -36,11 +37,19 @@ from naetrigger.validation.settings import OF_SIGNALS, ValidationSettings
 
 log = logging.getLogger(__name__)
 
+RunName = Annotated[
+    str,
+    Matching(
+        r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}",
+        "1 to 100 letters, digits and _ . + -, the first a letter or digit",
+    ),
+]
+
 
 class Recipe(Settings):
     """Everything that one run depends on, the input files aside."""
 
-    name: str = Field("unnamed", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$")
+    name: RunName = "unnamed"
     """Names the run folder runs/NAME when no other is given."""
 
     description: str = ""

@@ -18,7 +18,7 @@ from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.progress import Silent
 from naetrigger.export.student_settings import StudentSettings
 from naetrigger.firmware_configs.board import Board
-from naetrigger.firmware_configs.shipped import problem_lines
+from naetrigger.firmware_configs.problems import problem_lines
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.search_measure import fidelity
 from naetrigger.pipeline.work import Work

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from naetrigger.contracts.errors import suggestion
 from naetrigger.contracts.settings import Settings
@@ -166,6 +166,14 @@ class DataSettings(Settings):
 
     max_signal: int | None = Field(None, ge=10)
     """Use so many events of each signal, chosen likewise."""
+
+    @field_validator("signals", mode="before")
+    @classmethod
+    def _named(cls, signals: Any) -> Any:
+        """A file alone has no name that the report could give the signal."""
+        if signals is None or isinstance(signals, list | tuple | dict):
+            return signals
+        raise ValueError("write {NAME: signal.csv}, or a list of the source's processes")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
