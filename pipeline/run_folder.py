@@ -12,12 +12,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from naetrigger.contracts.errors import EnvironmentProblem, InputError
+from naetrigger.contracts.errors import EnvironmentProblem, InputError, NaetriggerError
 from naetrigger.contracts.lock import lock
 from naetrigger.contracts.manifest import (
     NAME,
@@ -37,6 +37,7 @@ LOCK = ".lock"
 RECIPE = "recipe.yaml"
 TEST = "data/test.h5"
 KEY_DIGITS = 12  # of a stage's key in the name of the folder that it works in
+ATTEMPTS = 100
 
 
 def check_folder(root: Path) -> None:
@@ -62,20 +63,60 @@ def open_run(root: Path) -> Manifest:
 def locked(root: Path) -> Iterator[None]:
     """Hold a run folder for this process; EnvironmentProblem names the process that holds it.
 
-    The lock ends with its process.
+    The lock ends with its process. A folder that was made for it goes again where an error ends
+    the block before a stage is finished: nothing in it would be of use.
     """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(
-            f"{root}: cannot be made a folder ({error.strerror}); choose another with --out"
-        ) from error
+    with ExitStack() as stack:
+        is_new = _enter(stack, root)
+        try:
+            yield
+        except (NaetriggerError, OSError):
+            if is_new and not (root / NAME).exists():
+                _discard(root)
+            raise
+
+
+def _enter(stack: ExitStack, root: Path) -> bool:
+    """Make and lock the folder; whether it was not there before."""
     taken = (
         f"{root}: another run works here ({{holder}}); wait for it, or choose another folder with "
         "--out"
     )
-    with lock(root / LOCK, taken):
-        yield
+    for _ in range(ATTEMPTS):
+        is_new = _make(root)
+        with suppress(FileNotFoundError):  # another run made it, failed, and took it away again
+            stack.enter_context(lock(root / LOCK, taken))
+            return is_new
+    raise EnvironmentProblem(f"{root}: other runs make and remove it; choose another with --out")
+
+
+def _make(root: Path) -> bool:
+    """Make the folder; whether it was not there before."""
+    try:
+        root.mkdir(parents=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        if root.is_dir():
+            return False
+        raise InputError(
+            f"{root}: cannot be made a folder ({error.strerror}); choose another with --out"
+        ) from error
+    return True
+
+
+def _discard(root: Path) -> None:
+    """Remove a locked folder with what a start leaves in it; what else is there is kept.
+
+    The lock's file goes last: until then no other process can hold the folder, and afterwards its
+    own lock's file keeps the folder from being removed.
+    """
+    for left in (*root.glob(".*.partial"), *root.glob(".*.json"), root / RECIPE):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    (root / LOCK).unlink(missing_ok=True)
+    with suppress(OSError):
+        root.rmdir()
 
 
 def write_recipe(root: Path, text: str) -> None:

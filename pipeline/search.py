@@ -112,8 +112,8 @@ def search(
     preflight(recipe, ["student"])  # of the trials, before the teacher is trained
     if isinstance(place, str):
         database(optuna, place)  # that cannot be reached is said now, too
-    run(recipe, root, until="training", progress=progress, notify=notify)
     board = load_board(recipe.firmware.board)
+    run(recipe, root, until="training", progress=progress, notify=notify)
     job = TrialJob(recipe, root.absolute(), board)
     with locked(root):
         folder.mkdir(exist_ok=True)

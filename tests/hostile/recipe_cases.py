@@ -14,9 +14,9 @@ def recipe(content: str) -> Make:
     return text("r.yaml", content)
 
 
-def case(name: str, content: str, said: str, status: int = 2, leaves: tuple[str, ...] = ()) -> Case:
-    """A recipe that is refused before anything is written."""
-    return Case(name, recipe(content), "train r.yaml --out run", status, said, leaves)
+def case(name: str, content: str, said: str, status: int = 2) -> Case:
+    """A recipe that is refused, and leaves no run folder."""
+    return Case(name, recipe(content), "train r.yaml --out run", status, said)
 
 
 def bomb() -> str:
@@ -46,8 +46,6 @@ def link(name: str, target: str) -> Make:
 
     return made
 
-
-STARTED = ("run",)  # a run folder that the data stage refused to fill
 
 CASES = [
     # keys
@@ -83,7 +81,7 @@ CASES = [
     case("no such objective", "objective: {name: wnaee}\n", "did you mean 'wnae'"),
     case("no such score", "model: {score: best}\n", "model.score"),
     Case("no such board", recipe(GOOD + "firmware: {board: vu99}\n"), "run r.yaml --out run", 2,
-         "no shipped board 'vu99'", ("run",)),
+         "no shipped board 'vu99'"),
     case("no such input spec", GOOD + "data: {source: good.csv, input_spec: none-such}\n", "twice"),
     case("a number for a list", "model: {hidden: 16}\n", "model.hidden: must be a list, as [16]"),
     case("a file for signals", "data: {signals: s.csv}\n", "write {NAME: signal.csv}, or a list"),
@@ -93,7 +91,7 @@ CASES = [
     case("a layer of nothing", "model: {hidden: [0]}\n", "model.hidden"),
     case("negative layer", "model: {hidden: [-4]}\n", "model.hidden"),
     case("huge latent space", "model: {latent: 1000000000000}\n", "model.latent"),
-    case("a hundred thousand layers", f"model: {{hidden: {[2] * 100000}}}\n", "must have 64 items or"),
+    case("a hundred thousand layers", f"model: {{hidden: {[2] * 100000}}}\n", "must have 64 items"),
     case("huge batch", "objective: {batch_size: 1000000000000000}\n", "objective.batch_size"),
     case("no steps", "objective: {steps: 0}\n", "objective.steps"),
     case("bits beyond a mantissa", "student: {weight_bits: 99}\n", "student.weight_bits"),
@@ -152,25 +150,21 @@ CASES = [
     case("name is a dot", "name: .\n", "name"),
     case("non-ASCII name", "name: Größe\n", "name"),
     # what the recipe points to
-    case("no such source", "data: {source: gone.csv}\n", "gone.csv: no such file", leaves=STARTED),
-    case("no such sample", "data: {source: jets-nano}\n", "no shipped sample", leaves=STARTED),
-    case("NUL in a path", 'data: {source: "a\\0b.csv"}\n', "NUL", leaves=STARTED),
-    case("source is a folder", "data: {source: ./}\n", "data.source", leaves=STARTED),
-    case("source of 5000 letters", f"data: {{source: {'x' * 5000}.csv}}\n", "too long",
-         leaves=STARTED),
-    case("signal gone", "data: {source: good.csv, signals: {s: gone.csv}}\n", "gone.csv",
-         leaves=STARTED),
+    case("no such source", "data: {source: gone.csv}\n", "gone.csv: no such file"),
+    case("no such sample", "data: {source: jets-nano}\n", "no shipped sample"),
+    case("NUL in a path", 'data: {source: "a\\0b.csv"}\n', "NUL"),
+    case("source is a folder", "data: {source: ./}\n", "data.source"),
+    case("source of 5000 letters", f"data: {{source: {'x' * 5000}.csv}}\n", "too long"),
+    case("signal gone", "data: {source: good.csv, signals: {s: gone.csv}}\n", "gone.csv"),
     case("signal of other columns", "data: {source: good.csv, signals: {s: two.csv}}\n",
-         "must have the columns", leaves=STARTED),
-    case("signal leads out", "data: {source: good.csv, signals: {../s: good.csv}}\n", "../s",
-         leaves=STARTED),
-    case("no such column", "data: {source: good.csv, columns: [a, z]}\n", "'z'", leaves=STARTED),
+         "must have the columns"),
+    case("signal leads out", "data: {source: good.csv, signals: {../s: good.csv}}\n", "../s"),
+    case("no such column", "data: {source: good.csv, columns: [a, z]}\n", "'z'"),
     case("column twice", "data: {columns: [a, a]}\n", "columns: each name once"),
     case("no such format", "data: {source: good.csv, format: cvs}\n", "did you mean 'csv'"),
-    case("input spec gone", "data: {source: good.csv, input_spec: gone.yaml}\n", "gone.yaml",
-         leaves=STARTED),
+    case("input spec gone", "data: {source: good.csv, input_spec: gone.yaml}\n", "gone.yaml"),
     Case("no such board file", recipe(GOOD + "firmware: {board: gone.yaml}\n"),
-         "run r.yaml --out run", 2, "gone.yaml: no such file", ("run",)),
+         "run r.yaml --out run", 2, "gone.yaml: no such file"),
     # --set
     Case("--set without a value", recipe(GOOD), "train r.yaml --set seed", 2, "--set seed"),
     Case("--set of no key", recipe(GOOD), "train r.yaml --set =1", 2, "--set"),
