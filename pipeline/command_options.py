@@ -89,6 +89,12 @@ TrackOption = Annotated[
     str | None,
     typer.Option("--track", metavar="URI|local", help="Log the run in MLflow when it is done."),
 ]
+CheckOption = Annotated[
+    bool,
+    typer.Option(
+        "--check", help="Look at recipe, files, columns and tools; run and write nothing."
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")]
 

@@ -79,11 +79,11 @@ def run(
 
     Raises InputError for edited files, EnvironmentProblem for a lock, a full disk, missing tools.
     """
-    wanted = _stages_until(until, stages)
+    wanted = stages_until(until, stages)
     check_folder(root)
     with _disk_problems(root), locked(root):
         manifest = open_run(root)
-        preflight(recipe, [s.name for s in wanted if not _up_to_date(s, recipe, root, manifest)])
+        preflight(recipe, to_be_made(wanted, recipe, root, manifest))
         _note_changes(recipe, root, notify)
         write_recipe(root, recipe.to_yaml(root))
         results = []
@@ -129,11 +129,19 @@ def run_recipe(root: Path) -> Recipe:
     return load_recipe(str(root / RECIPE))
 
 
-def _stages_until(until: str, stages: Sequence[Stage]) -> list[Stage]:
+def stages_until(until: str, stages: Sequence[Stage] = STAGES) -> list[Stage]:
+    """The stages of a run to the one named `until`."""
     names = [stage.name for stage in stages]
     if until not in names:
         raise InputError(f"no stage '{until}'{suggestion(until, names)}")
     return list(stages[: names.index(until) + 1])
+
+
+def to_be_made(
+    stages: Sequence[Stage], recipe: Recipe, root: Path, manifest: Manifest
+) -> list[str]:
+    """The stages that are not up to date, or read from one that is not finished."""
+    return [stage.name for stage in stages if not _up_to_date(stage, recipe, root, manifest)]
 
 
 def _up_to_date(stage: Stage, recipe: Recipe, root: Path, manifest: Manifest) -> bool:

@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from naetrigger.pipeline.command_options import (
     FAILED,
     OPTIONS,
     PASSED,
+    CheckOption,
     DaskOption,
     DebugOption,
     FolderArgument,
@@ -69,10 +70,13 @@ def stage_command(until: str) -> Callable[..., int]:
         override: SetOption = None,
         dask: DaskOption = None,
         track: TrackOption = None,
+        check: CheckOption = False,
         quiet: QuietOption = False,
         as_json: JsonOption = False,
         debug: DebugOption = False,
     ) -> int:
+        if check:
+            return _check_until(until, recipe, out, override, track, quiet, as_json, debug)
         where = Elsewhere(dask, track)
         return _run_until(until, recipe, out, override, where, quiet, as_json, debug)
 
@@ -150,6 +154,41 @@ def _run_until(
         check = shlex.quote(verdict["failed_checks"][0]["name"])
         typer.echo(f"what that means: naetrigger show {shlex.quote(str(root))} --explain {check}")
     return status
+
+
+def _check_until(
+    until: str,
+    recipe_name: str,
+    out: Path | None,
+    override: list[str] | None,
+    track: str | None,
+    quiet: bool,
+    as_json: bool,
+    debug: bool,
+) -> int:
+    """Say whether the run could begin; nothing is written."""
+    OPTIONS.json, OPTIONS.debug = as_json, debug
+    from naetrigger.pipeline import terminal
+    from naetrigger.pipeline.checking import check, in_words
+    from naetrigger.pipeline.recipe import load_recipe
+    from naetrigger.pipeline.tracking import require_mlflow
+
+    if track is not None:
+        require_mlflow()
+    notes: list[str] = []
+    recipe = load_recipe(recipe_name, override or (), notes.append)
+    root = out or Path("runs") / recipe.name
+    with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:
+        for note in notes:
+            watcher.line(note)
+        found = check(recipe, root, until)
+    if as_json:
+        document = {"exit_status": PASSED, "folder": str(root), **asdict(found), "notes": notes}
+        typer.echo(json.dumps(document))
+        return PASSED
+    lines = in_words(recipe.name, found)
+    typer.echo("\n".join(lines[:1] if quiet else lines))
+    return PASSED
 
 
 def _follow() -> int:

@@ -34,6 +34,7 @@ from naetrigger.training.data.training_weights import write_training_weights
 log = logging.getLogger(__name__)
 
 MIN_EVENTS = 20
+LOOK_ROWS = 20_000  # of each process; seconds in the slowest format
 INPUT_SPEC = "input_spec.yaml"
 STUDENT_INPUT_SPEC = "student_input_spec.yaml"
 COUNTS = "counts.json"
@@ -52,6 +53,35 @@ class _Specs:
         return [spec for spec in (self.teacher, self.student) if spec is not None]
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """What goes into the folder.
+
+    samples : the events of each file; specs : the teacher's inputs and the student's own
+    drawn : weights that training draws by, where they are not the events'
+    counts : for counts.json
+    """
+
+    samples: dict[str, list[Events]]
+    specs: list[InputSpec]
+    drawn: dict[str, npt.NDArray[np.float64]]
+    counts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at the sources finds.
+
+    events : rows read of each process, the background first; whole : whether that is all of them
+    inputs : of the model; columns : of the background, inputs or not
+    """
+
+    events: dict[str, int]
+    whole: bool
+    inputs: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
 def prepare(settings: DataSettings, folder: Path) -> None:
     """Write train.h5, validation.h5, test.h5, input_spec.yaml and counts.json into `folder`.
 
@@ -59,6 +89,41 @@ def prepare(settings: DataSettings, folder: Path) -> None:
     that either spec reads. With `data.flatten`, training_weights.npz as well; the events keep
     their own weights.
     """
+    made = _prepared(settings)
+    for name, sample in made.samples.items():
+        write_events(folder / f"{name}.h5", sample)
+    if made.drawn:
+        write_training_weights(folder, made.drawn)
+    for name, one in zip((INPUT_SPEC, STUDENT_INPUT_SPEC), made.specs, strict=False):
+        (folder / name).write_text(one.to_yaml(), encoding="utf-8")
+    (folder / COUNTS).write_text(json.dumps(made.counts, indent=1) + "\n", encoding="utf-8")
+
+
+def look(settings: DataSettings, rows: int = LOOK_ROWS) -> Look:
+    """Do what `prepare` does without writing, in seconds: of files with more than `rows` events of
+    a process with the first of them, as far as these can tell.
+
+    Raises what `prepare` would raise.
+    """
+    specs = _given_specs(settings)
+    background, signals = read_source(settings, _wanted(settings, specs), rows)
+    parts = (background, *signals)
+    whole = all(len(part) < rows for part in parts)
+    spec = _prepared(settings).specs[0] if whole else specs.teacher
+    if not whole:
+        scales = _scales(settings, specs, background)
+        for part in parts:
+            _counts(_digitised(part, scales, settings).events, specs.given)
+        _warn_of_numbers(settings, background)
+    return Look(
+        events={part.process: len(part) for part in parts},
+        whole=whole,
+        inputs=spec.source_columns if spec else settings.columns or background.columns,
+        columns=(*background.columns, *background.context_columns),
+    )
+
+
+def _prepared(settings: DataSettings) -> _Prepared:
     specs = _given_specs(settings)
     background, signals = read_source(settings, _wanted(settings, specs))
     background = replace(_first(background, settings.max_background), role="background")
@@ -93,13 +158,7 @@ def prepare(settings: DataSettings, folder: Path) -> None:
     counts[SOURCES] = {name: sha256_of(path) for name, path in source_files(settings).items()}
     if scales:
         counts["digitised"] = {name: _record(result) for name, result in digitised.items()}
-    for name, sample in samples.items():
-        write_events(folder / f"{name}.h5", sample)
-    if drawn:
-        write_training_weights(folder, drawn)
-    for name, one in zip((INPUT_SPEC, STUDENT_INPUT_SPEC), both, strict=False):
-        (folder / name).write_text(one.to_yaml(), encoding="utf-8")
-    (folder / COUNTS).write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    return _Prepared(samples, both, drawn, counts)
 
 
 def source_sha256(folder: Path) -> str | None:
@@ -267,8 +326,7 @@ def _record(result: Digitised) -> dict[str, Any]:
 
 def _derived_spec(settings: DataSettings, train: Events, scales: dict[str, Scale]) -> InputSpec:
     columns = settings.columns or train.columns
-    if settings.columns is None and (numbers := event_numbers(train.columns, train.values)):
-        log.warning("data: %s: %s", train.process, advice(numbers))
+    _warn_of_numbers(settings, train)
     unknown = sorted(set(settings.offline) - set(columns))
     if unknown:
         raise InputError(f"data.offline: {', '.join(unknown)}: not among the inputs")
@@ -284,6 +342,14 @@ def _derived_spec(settings: DataSettings, train: Events, scales: dict[str, Scale
         constant=settings.constant,
         source=f"derived from {len(train)} training events of {train.process}",
     )
+
+
+def _warn_of_numbers(settings: DataSettings, events: Events) -> None:
+    """Say which columns number the events and are inputs only because nobody named the inputs."""
+    if settings.input_spec != "auto" or settings.columns is not None:
+        return
+    if numbers := event_numbers(events.columns, events.values):
+        log.warning("data: %s: %s", events.process, advice(numbers))
 
 
 def _shown(names: tuple[str, ...]) -> str:

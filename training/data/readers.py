@@ -81,11 +81,16 @@ class EventSource:
         """
         rows = dict.fromkeys((process.name for process in self.processes), 0)
         options = replace(self.options, only=only)
+        size = min(size, options.rows or size)
         with reading(self.path, self.format.title):
             for events in self.format.chunks(self.path, options, size):
                 first = rows.get(events.process, 0)
-                rows[events.process] = first + len(events)
+                if options.rows is not None:
+                    events = events.select(slice(max(options.rows - first, 0)))
+                    if only == events.process and not len(events):
+                        return
                 events = with_units(events, options.units)
+                rows[events.process] = first + len(events)
                 if only in (None, events.process) and len(events):
                     yield events if options.keep_bad else self._checked(events, first)
 
@@ -203,20 +208,23 @@ def recognise(path: Path) -> str:
 
 
 def read_source(
-    settings: DataSettings, wanted: Mapping[str, Collection[str]] | None = None
+    settings: DataSettings,
+    wanted: Mapping[str, Collection[str]] | None = None,
+    rows: int | None = None,
 ) -> tuple[Events, list[Events]]:
     """(background, signals) as the settings name them, checked for NaN and bad weights.
 
     wanted : columns that the background must have, by the key of the recipe that asks for them
+    rows : read the first so many of each process alone
 
     Of the background `max_background` events are taken, of a signal `max_signal`.
     """
     one = settings.background if isinstance(settings.background, str) else None
-    source = _open(settings, source_path(settings), one, "background")
+    source = _open(settings, source_path(settings), one, "background", rows)
     names = _backgrounds(source, settings)
     files = settings.signals if isinstance(settings.signals, dict) else {}
     signal_sources = {
-        key: _open(settings, Path(path), key, "signal") for key, path in files.items()
+        key: _open(settings, Path(path), key, "signal", rows) for key, path in files.items()
     }
     require_views([source, *signal_sources.values()])
     background = replace(_read_together(source, names, settings.max_background), role="background")
@@ -262,7 +270,9 @@ def _data_folder() -> Path:
     return Path(str(resources.files("naetrigger.training.data")))
 
 
-def _open(settings: DataSettings, path: Path, process: str | None, role: str) -> EventSource:
+def _open(
+    settings: DataSettings, path: Path, process: str | None, role: str, rows: int | None
+) -> EventSource:
     options = ReadOptions(
         process=process,
         role=role,
@@ -271,6 +281,7 @@ def _open(settings: DataSettings, path: Path, process: str | None, role: str) ->
         weight_column=settings.weight_column,
         event_id_column=settings.event_id_column,
         sort_objects=settings.sort_objects,
+        rows=rows,
     )
     return open_events(path, options, settings.format)
 

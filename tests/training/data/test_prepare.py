@@ -17,7 +17,7 @@ from naetrigger.firmware_configs.digitise import digitise
 from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.firmware_configs.offline_steps import BlockSum, grid_columns
 from naetrigger.firmware_configs.trigger_scales import trigger_scales
-from naetrigger.training.data.prepare import prepare, source_sha256
+from naetrigger.training.data.prepare import look, prepare, source_sha256
 from naetrigger.training.data.settings import DataSettings
 
 
@@ -335,3 +335,34 @@ def test_background_of_another_runs_sample_is_explained(tmp_path: Path, source: 
     (tmp_path / "again").mkdir()
     with pytest.raises(InputError, match="by their event ids all belong to 'test', as those of"):
         prepared(tmp_path / "again", source=str(first / "test.h5"))
+
+
+def test_a_look_at_a_large_file_reads_its_first_rows(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i % 7}\n" for i in range(1200))
+    (tmp_path / "long.csv").write_text(f"ht,met\n{rows}nan,1\n")
+    (tmp_path / "top.csv").write_text("ht,met\n" + "1.5,2\n" * 60)
+    settings = DataSettings(
+        source=str(tmp_path / "long.csv"), signals={"top": str(tmp_path / "top.csv")}
+    )
+    found = look(settings, rows=100)
+    assert (found.events, found.whole) == ({"long": 100, "top": 60}, False)
+    assert found.inputs == found.columns == ("ht", "met")
+    with pytest.raises(InputError, match="line 1202: column 'ht'"):
+        look(settings, rows=2000)
+
+
+@pytest.mark.parametrize("rows", [100, 10_000])
+def test_a_look_refuses_what_the_data_stage_refuses(rows: int, tmp_path: Path) -> None:
+    (tmp_path / "negative.csv").write_text("ht,met\n" + "1,-1\n" * 400)
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "name: logs\ndescription: d\nsource: s\ntype: fixed<10,3,RND_CONV,SAT>\n"
+        "features: [{name: met, offline: log, offset: 0, shift: 0}]\n"
+    )
+    settings = DataSettings(source=str(tmp_path / "negative.csv"), input_spec=str(spec))
+    with pytest.raises(InputError, match="log needs values above 0") as raised:
+        prepare(settings, tmp_path)
+    with pytest.raises(InputError, match="log needs values above 0") as seen:
+        look(settings, rows)
+    assert str(seen.value) == str(raised.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["negative.csv", "spec.yaml"]

@@ -33,6 +33,7 @@ class ReadOptions:
     units : "physical" or "hw", of columns whose file states no unit
     sort_objects : sort trigger objects by pT instead of refusing unsorted ones
     keep_bad : yield NaN and non-positive weights, which are refused otherwise
+    rows : the first so many of each process alone
     """
 
     process: str | None = None
@@ -45,6 +46,7 @@ class ReadOptions:
     units: str | None = None
     sort_objects: bool = False
     keep_bad: bool = False
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
