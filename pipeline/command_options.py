@@ -67,6 +67,15 @@ ViewOption = Annotated[
 UnitsOption = Annotated[
     Units | None, typer.Option("--units", help="What columns are whose file states no unit.")
 ]
+TreeOption = Annotated[
+    str | None, typer.Option("--tree", help="The tree of a ROOT file; default: Events.")
+]
+BranchOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--branch", metavar="COLUMN=BRANCH", help="Of a ROOT file, as in data.branches; repeat it."
+    ),
+]
 EngineOption = Annotated[
     str, typer.Option("--engine", help="What scores: naetrigger list engines.")
 ]

@@ -12,12 +12,14 @@ from naetrigger.pipeline.command_options import (
     FAILED,
     OPTIONS,
     PASSED,
+    BranchOption,
     DaskOption,
     DebugOption,
     ForceOption,
     FormatOption,
     JsonOption,
     QuietOption,
+    TreeOption,
     UnitsOption,
     ViewOption,
     WorkersOption,
@@ -33,6 +35,8 @@ def info(
     file: Annotated[Path, typer.Argument(help="An event file of any known format.")],
     format: FormatOption = None,
     view: ViewOption = None,
+    tree: TreeOption = None,
+    branch: BranchOption = None,
     input_spec: Annotated[
         str | None, typer.Option("--input-spec", help="Count what saturates in this input spec.")
     ] = None,
@@ -43,11 +47,18 @@ def info(
     """Recognise and check an event file of any size; show its processes and columns."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
     from naetrigger.pipeline import terminal
-    from naetrigger.pipeline.event_files import describe_events
+    from naetrigger.pipeline.event_files import describe_events, named_branches
     from naetrigger.training.data.formats.format import ReadOptions
     from naetrigger.training.data.readers import open_events
 
-    source = open_events(file, ReadOptions(view=view, units=units, keep_bad=True), format)
+    options = ReadOptions(
+        view=view,
+        tree=tree,
+        branches=named_branches(branch or []),
+        units=units,
+        keep_bad=True,
+    )
+    source = open_events(file, options, format)
     with terminal.watching(silent=as_json, debug=debug) as watcher:
         document = describe_events(source, input_spec, watcher.progress)
     if as_json:
@@ -73,10 +84,8 @@ def convert(
     role: Annotated[
         list[str] | None, typer.Option("--role", help="background or signal; for all, or each.")
     ] = None,
-    branch: Annotated[
-        list[str] | None,
-        typer.Option("--branch", metavar="COLUMN=BRANCH", help="Of NanoAOD, as in data.branches."),
-    ] = None,
+    tree: TreeOption = None,
+    branch: BranchOption = None,
     units: UnitsOption = None,
     sort_objects: Annotated[
         bool, typer.Option("--sort-objects", help="Sort trigger objects by falling pt.")
@@ -95,6 +104,7 @@ def convert(
 
     options = ReadOptions(
         view=view,
+        tree=tree,
         branches=named_branches(branch or []),
         units=units,
         sort_objects=sort_objects,
@@ -164,10 +174,15 @@ def spec(
     keep_constant: Annotated[
         bool, typer.Option("--keep-constant", help="Keep constant columns, as constant: keep does.")
     ] = False,
+    tree: TreeOption = None,
+    branch: BranchOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Print an input spec derived from a file's background, to be kept and edited."""
     OPTIONS.debug = debug
-    from naetrigger.pipeline.event_files import derived_spec, offline_steps
+    from naetrigger.pipeline.event_files import derived_spec, named_branches, offline_steps
+    from naetrigger.training.data.formats.format import ReadOptions
+    from naetrigger.training.data.readers import open_events
 
-    typer.echo(derived_spec(file, name, offline_steps(offline or []), keep_constant), nl=False)
+    source = open_events(file, ReadOptions(tree=tree, branches=named_branches(branch or [])))
+    typer.echo(derived_spec(source, name, offline_steps(offline or []), keep_constant), nl=False)

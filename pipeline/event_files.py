@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from naetrigger.contracts.errors import InputError
@@ -15,7 +14,7 @@ from naetrigger.firmware_configs.digitise import digitise
 from naetrigger.firmware_configs.feature import Offline
 from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.firmware_configs.trigger_scales import scales_to_derive
-from naetrigger.training.data.readers import EventSource, open_events, require_views
+from naetrigger.training.data.readers import EventSource, require_views
 from naetrigger.training.data.survey import survey
 
 SPEC_ROWS = 1_000_000
@@ -50,7 +49,7 @@ def readable(attribute: str) -> str:
 
 
 def derived_spec(
-    path: Path, name: str, offline: Mapping[str, Offline], keep_constant: bool = False
+    source: EventSource, name: str, offline: Mapping[str, Offline], keep_constant: bool = False
 ) -> str:
     """The YAML of an input spec derived from the background of a file (its first rows).
 
@@ -59,10 +58,9 @@ def derived_spec(
     keep_constant : let a constant column be its own offset, instead of refusing it; always so
         where there are hardware integers
     """
-    source = open_events(path)
     backgrounds = [p.name for p in source.processes if p.role == "background"]
     if not backgrounds:
-        raise InputError(f"{path}: holds no background to derive an input spec from")
+        raise InputError(f"{source.path}: holds no background to derive an input spec from")
     events = source.read(backgrounds[0], SPEC_ROWS)
     unknown = sorted(set(offline) - set(events.columns))
     if unknown:
@@ -76,7 +74,7 @@ def derived_spec(
         scales=scales,
         constant="keep" if scales or keep_constant else "refuse",
         offline=offline,
-        source=f"derived from {len(events)} events of {events.process} in {path.name}",
+        source=f"derived from {len(events)} events of {events.process} in {source.path.name}",
     )
     return spec.to_yaml()
 

@@ -132,6 +132,7 @@ def opened(
         view = None  # the recipe's, of another format
     options = ReadOptions(
         view=view,
+        tree=data.tree,
         branches=data.branches or {},
         weight_column=data.weight_column,
         event_id_column=data.event_id_column,

@@ -92,8 +92,12 @@ def _section(*names: str) -> Callable[[Recipe], dict[str, Any]]:
 
 
 def _data_settings(recipe: Recipe) -> dict[str, Any]:
-    """The data section; of a file its name alone, what is in it counts as a source."""
-    settings = recipe.data.model_dump(mode="json")
+    """The data section; of a file its name alone, what is in it counts as a source.
+
+    Without `tree` where none is named, so that runs made before there was one stay up to date.
+    """
+    unnamed = {"tree"} if recipe.data.tree is None else set()
+    settings = recipe.data.model_dump(mode="json", exclude=unnamed)
     signals, own = settings["signals"], settings["student_input_spec"]
     return settings | {
         "source": Path(settings["source"]).name,

@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import uproot
 import yaml
 
 from naetrigger.contracts.errors import InputError
@@ -95,6 +96,23 @@ def test_branches_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
     command = ["data", "convert", "x.root", "--out", str(tmp_path / "o.h5"), "--branch", "pt"]
     assert run_command_line(command) == 2
     assert "--branch pt: expected COLUMN=BRANCH" in capsys.readouterr().err
+
+
+def test_a_flat_tree_is_looked_at_by_its_branches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "flat.root"
+    with uproot.recreate(path) as file:
+        file.mktree("t", {"ht": np.float32, "met": np.float32})
+        file["t"].extend({"ht": np.arange(30, dtype=np.float32), "met": np.ones(30, np.float32)})
+    chosen = ["--tree", "t", "--branch", "HT=ht"]
+    assert run_command_line(["data", "info", str(path), *chosen, "--json"]) == 0
+    (process,) = json.loads(capsys.readouterr().out)["processes"]
+    assert (process["events"], process["columns"][0]["name"]) == (30, "HT")
+    assert run_command_line(["data", "spec", str(path), *chosen]) == 0
+    assert "name: HT" in capsys.readouterr().out
+    assert run_command_line(["data", "info", str(path), "--tree", "t"]) == 2
+    assert "name the branches: --branch ht=ht" in capsys.readouterr().err
 
 
 def test_a_view_that_no_file_has_is_refused(

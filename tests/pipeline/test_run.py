@@ -409,6 +409,12 @@ def test_changed_source_file_makes_data_anew(tmp_path: Path) -> None:
     assert keys[0] != keys[1]
 
 
+def test_runs_of_the_tree_events_stay_up_to_date_and_those_of_another_do_not() -> None:
+    settings = STAGES[0].settings
+    assert "tree" not in settings(Recipe())  # as before there was such a setting
+    assert settings(Recipe.model_validate({"data": {"tree": "t"}}))["tree"] == "t"
+
+
 def test_the_record_holds_the_versions_that_decide_a_training() -> None:
     found = versions((*TRAINING.packages, "no-such-distribution"))
     assert {"naetrigger", "numpy", "torch", "POT", "numba", "zuko"} <= found.keys()

@@ -44,6 +44,14 @@ SUFFIX_FORMATS = {
     ".h5": "naetrigger",
     ".hdf5": "naetrigger",
 }
+UNREAD = {
+    b"\x93NUMPY": "a numpy array (.npy)",
+    b"PK\x03\x04": "a zip archive, as .npz and .xlsx are",
+    b"ARROW1": "feather",
+    b"FEA1": "feather",
+    **{bytes((0x80, protocol)): "a pickle" for protocol in range(2, 6)},
+}
+"""Files that people have, by their first bytes."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +207,11 @@ def recognise(path: Path) -> str:
                 f"{path}: HDF5, but of no known layout: holds {', '.join(file) or 'nothing'}; "
                 "docs/formats.md shows the layouts"
             )
+    if what := next((w for start, w in UNREAD.items() if head(path).startswith(start)), ""):
+        raise InputError(
+            f"{path}: is {what}, which is not read here; convert it to CSV or parquet "
+            "(docs/howto/reader.md)"
+        )
     by_suffix = SUFFIX_FORMATS.get(path.suffix.lower())
     if by_suffix and (by_suffix == "csv" or head(path)):
         return by_suffix  # its reader says what is wrong
@@ -277,6 +290,7 @@ def _open(
         process=process,
         role=role,
         view=settings.view,
+        tree=settings.tree,
         branches=settings.branches or {},
         weight_column=settings.weight_column,
         event_id_column=settings.event_id_column,

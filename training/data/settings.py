@@ -105,8 +105,11 @@ class DataSettings(Settings):
     """What a row is read as, where the format offers several: of top-tagging `images` or
     `substructure`, of NanoAOD `fat-jets` or `l1-objects`."""
 
+    tree: str | None = Field(None, min_length=1)
+    """The tree of a ROOT file; default: `Events`, NanoAOD's."""
+
     branches: dict[str, str] | None = Field(None, min_length=1)
-    """Of a NanoAOD file: `{column: branch}` or `{column: branch[index]}`."""
+    """Of a ROOT file: `{column: branch}` or `{column: branch[index]}`."""
 
     weight_column: str = "weight"
     """Column of a table (CSV, parquet, branches) with positive event weights, where there is

@@ -29,7 +29,8 @@ class ReadOptions:
     process, role : of a file that holds one process and does not name it
     only : read this process alone
     view : what is made of each row, where a format offers several
-    branches : {column: branch or branch[index]} of a NanoAOD file
+    tree : of a ROOT file; None: Events
+    branches : {column: branch or branch[index]} of a ROOT file
     units : "physical" or "hw", of columns whose file states no unit
     sort_objects : sort trigger objects by pT instead of refusing unsorted ones
     keep_bad : yield NaN and non-positive weights, which are refused otherwise
@@ -40,6 +41,7 @@ class ReadOptions:
     role: str = "background"
     only: str | None = None
     view: str | None = None
+    tree: str | None = None
     branches: Mapping[str, str] = field(default_factory=dict)
     weight_column: str = "weight"
     event_id_column: str = "event_id"

@@ -1,4 +1,4 @@
-"""CMS NanoAOD and other flat ROOT trees named ``Events``, read with uproot.
+"""CMS NanoAOD and other flat ROOT trees, read with uproot: ``Events``, or the tree that is named.
 
 What becomes a column is said by `data.branches` (see :mod:`branch_map`), or by a view:
 
@@ -43,6 +43,7 @@ from naetrigger.training.data.formats.format import (
 
 MAGIC = b"root"
 TREE = "Events"
+SHOWN_BRANCHES = 10  # of those a tree has, in a message
 EVENT_ID = ("run", "luminosityBlock", "event")
 FAT_JETS = {
     "tau2": "FatJet_tau2",
@@ -72,7 +73,7 @@ class NanoAod:
 
     def describe(self, path: Path, options: ReadOptions) -> Description:
         with reading(path, self.title), _opened(path) as file:
-            tree = _tree(file, path)
+            tree = _tree(file, path, options.tree or TREE)
             plan = _Plan(self, tree, path, options)
             per_event = plan.one_row_an_event
             return Description(
@@ -86,7 +87,7 @@ class NanoAod:
 
     def chunks(self, path: Path, options: ReadOptions, size: int) -> Iterator[Events]:
         with reading(path, self.title), _opened(path) as file:
-            tree = _tree(file, path)
+            tree = _tree(file, path, options.tree or TREE)
             plan = _Plan(self, tree, path, options)
             first = 0
             for arrays in tree.iterate(list(plan.branches), step_size=size, library="ak"):
@@ -225,9 +226,17 @@ def _given_ids(ids: npt.NDArray[Any], path: Path) -> npt.NDArray[np.uint64]:
 
 def _view(format: NanoAod, known: list[str], options: ReadOptions, path: Path) -> str:
     """The view asked for; else fat jets where there are any, else trigger objects."""
-    if options.view is None and "FatJet_pt" not in known and "L1EG_pt" in known:
+    if options.view is not None or "FatJet_pt" in known:
+        return chosen_view(format, options, path)
+    if "L1EG_pt" in known:
         return "l1-objects"
-    return chosen_view(format, options, path)
+    shown = ", ".join(known[:SHOWN_BRANCHES]) + (", ..." if len(known) > SHOWN_BRANCHES else "")
+    example = next((f"{name}={name}" for name in known), "COLUMN=BRANCH")
+    raise InputError(
+        f"{path}: tree '{options.tree or TREE}' has no FatJet_pt and no L1EG_pt, so no view of "
+        f"NanoAOD ({', '.join(format.views)}) fits; name the branches: --branch {example}, in a "
+        f"recipe data.branches, see docs/formats.md (it has {shown or 'none'})"
+    )
 
 
 def _opened(path: Path) -> Any:
@@ -239,11 +248,12 @@ def _opened(path: Path) -> Any:
     return uproot.open(path)
 
 
-def _tree(file: Any, path: Path) -> Any:
+def _tree(file: Any, path: Path, wanted: str) -> Any:
     names = sorted({key.partition(";")[0] for key in dict.fromkeys(file.keys())})
-    if TREE not in names:
-        raise InputError(f"{path}: no tree '{TREE}' (has {', '.join(names) or 'nothing'})")
-    tree = file[TREE]
+    if wanted not in names:
+        hint = f"; name one: --tree {names[0]}, in a recipe data.tree" if names else ""
+        raise InputError(f"{path}: no tree '{wanted}' (has {', '.join(names) or 'nothing'}){hint}")
+    tree = file[wanted]
     if not hasattr(tree, "iterate"):
-        raise InputError(f"{path}: '{TREE}' is no tree")
+        raise InputError(f"{path}: '{wanted}' is no tree")
     return tree

@@ -17,7 +17,8 @@ from naetrigger.contracts.trigger_objects import COLUMNS
 from naetrigger.training.data.formats import branch_map, nanoaod
 from naetrigger.training.data.formats.format import ReadOptions
 from naetrigger.training.data.formats.pandas_hdf5 import pickled_list, stored_frame
-from naetrigger.training.data.readers import open_events
+from naetrigger.training.data.readers import open_events, read_source
+from naetrigger.training.data.settings import DataSettings
 from naetrigger.training.simulate import images, jets
 
 
@@ -184,11 +185,32 @@ def test_wrong_branches(nano: Path, branches: dict[str, str], said: str) -> None
 
 def test_without_a_map_both_views_say_what_is_missing(nano: Path) -> None:
     with pytest.raises(InputError, match="no branch 'FatJet_tau2'"):
-        open_events(nano)
+        open_events(nano, ReadOptions(view="fat-jets"))
     with pytest.raises(InputError, match="no branch 'L1EG_pt'"):
         open_events(nano, ReadOptions(view="l1-objects"))
     with pytest.raises(InputError, match="no view 'jets'"):
         open_events(nano, ReadOptions(view="jets"))
+
+
+def test_a_tree_of_one_s_own(tmp_path: Path) -> None:
+    with uproot.recreate(tmp_path / "flat.root") as file:
+        for name in ("tree", "deep/tree"):
+            branches = {"ht": np.float32([1, 2]), "met": np.float32([3, len(name)])}
+            file.mktree(name, {key: values.dtype for key, values in branches.items()})
+            file[name].extend(branches)
+    path = tmp_path / "flat.root"
+    with pytest.raises(InputError, match=r"no tree 'Events' \(has .*\); name one: --tree deep"):
+        open_events(path)
+    with pytest.raises(
+        InputError, match=r"'tree' has no FatJet_pt .*: --branch ht=ht, .*data.branc"
+    ):
+        open_events(path, ReadOptions(tree="tree"))
+    branches = {"met": "met", "ht": "ht"}
+    events = open_events(path, ReadOptions(tree="tree", branches=branches)).read("flat")
+    np.testing.assert_array_equal(events.values, [[3, 1], [4, 2]])
+    settings = DataSettings(source=str(path), tree="deep/tree", branches=branches)
+    background, _ = read_source(settings)
+    np.testing.assert_array_equal(background.values, [[3, 1], [9, 2]])
 
 
 def test_l1_objects(tmp_path: Path) -> None:
