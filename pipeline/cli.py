@@ -39,6 +39,7 @@ from naetrigger.pipeline.command_options import (
     OPTIONS,
     PASSED,
 )
+from naetrigger.pipeline.usage import in_our_words
 
 # Newer typers carry their own copy of click, so its exceptions are reached through typer's.
 UsageError: type[Any] = typer.BadParameter.__mro__[1]
@@ -82,6 +83,7 @@ def run_command_line(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except UsageError as error:
+        error.message = in_our_words(error.message)
         if "--json" in (sys.argv[1:] if arguments is None else arguments):
             OPTIONS.json = True
             return _report_error(InputError(error.format_message()), InputError.exit_status)
