@@ -28,6 +28,7 @@ from naetrigger.pipeline.command_options import (
 if TYPE_CHECKING:
     from naetrigger.validation.compare_schema import CompareReport, PairComparison
 
+FLIP_COLUMNS = ("working point", "a", "b", "events", "only a", "only b")
 CHECKS = 8  # failed ones on the terminal; compare.json has all
 
 
@@ -89,10 +90,7 @@ def _show(report: CompareReport, quiet: bool) -> None:
         typer.echo(f"edited: {line}; compared as it lies there")
     if not quiet:
         terminal.show_table("Pairs", *_pair_rows(report))
-        flips = _flip_rows(report)
-        terminal.show_table(
-            "Decision flips", ["working point", "a", "b", "only a", "only b"], flips
-        )
+        terminal.show_table("Decision flips", FLIP_COLUMNS, _flip_rows(report))
         terminal.show_table(
             "Values beyond the range of an edge",
             ["edge", "what happens", "events", "fraction", "first event"],

@@ -141,7 +141,10 @@ def _shown(values: dict[str, float]) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A table whose numbers stand right."""
+    """A table whose numbers stand right; ValueError for a row that does not fit the columns."""
+    for row in rows:
+        if len(row) != len(columns):
+            raise ValueError(f"{title or 'table'}: columns {[*columns]}, but a row is {[*row]}")
     result = Table(
         title=escape(title), title_justify="left", header_style="bold", box=None, padding=(0, 2)
     )

@@ -102,5 +102,10 @@ def test_cells(capsys: pytest.CaptureFixture[str]) -> None:
     assert row.strip() == ("word " * 40).strip()
 
 
+def test_a_row_that_does_not_fit_the_columns_is_refused() -> None:
+    with pytest.raises(ValueError, match="Flips: columns"):
+        terminal.table("Flips", ["a", "b"], [[1, 2], [1, 2, 3]])
+
+
 def test_peak_memory() -> None:
     assert 10 < terminal.peak_memory_mb() < 1e6

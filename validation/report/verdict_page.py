@@ -20,6 +20,7 @@ class Section:
     """One heading with a table, figures, or both.
 
     failed : numbers of the rows to mark
+    Raises ValueError for a row that does not fit the columns.
     """
 
     title: str
@@ -28,6 +29,11 @@ class Section:
     failed: Collection[int] = ()
     figures: Sequence[ReportFigure] = ()
     text: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.title}: columns {self.columns}, but a row is {row}")
 
     def is_text(self, column: int) -> bool:
         """Whether a column holds words, which stand left."""

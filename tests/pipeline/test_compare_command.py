@@ -1,0 +1,68 @@
+"""What `naetrigger compare` says on the terminal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from naetrigger.pipeline import compare_command
+from naetrigger.validation.agreement import agreement_checks
+from naetrigger.validation.compare_schema import (
+    ComparedEngine,
+    CompareReport,
+    PairComparison,
+    WorkingThreshold,
+)
+from naetrigger.validation.pair_counts import Agreement, Block
+
+N = 200
+FILE = "more.csv"
+POINT = WorkingThreshold(name="background 0.01", student=50, teacher=70.0)
+
+
+def pairs(engines: dict[str, str], events: str = FILE) -> list[PairComparison]:
+    """All pairs of engines that are as they should be: floats differ by rounding."""
+    x = np.arange(N)
+    scores = {
+        name: x if model == "student" else x * (1 + 1e-7 * i)
+        for i, (name, model) in enumerate(engines.items())
+    }
+    counts = Agreement(engines, [POINT], 1e-5, events)
+    counts.add(Block((0, "background"), 0, x.astype(np.uint64), scores, x[:, None]))
+    return [pair.document() for pair in counts.pairs]
+
+
+def report(engines: dict[str, str], *, vectors: bool = False) -> CompareReport:
+    """What compare writes of such engines."""
+    students = {name: model for name, model in engines.items() if model == "student"}
+    compared = pairs(engines) + (pairs(students, "test vectors") if vectors else [])
+    return CompareReport(
+        passed=True,
+        naetrigger="0",
+        recipe="mine",
+        run_manifest_sha256="",
+        file=FILE,
+        file_sha256="",
+        events={"background": N},
+        engines=tuple(
+            ComparedEngine(name=name, model=model, n=N) for name, model in engines.items()
+        ),
+        agree=(tuple(students),),
+        working_points=(POINT,),
+        pairs=tuple(compared),
+        checks=tuple(agreement_checks(compared)),
+    )
+
+
+def said(found: CompareReport, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    compare_command._show(found, quiet=False)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_every_value_of_a_flip_stands_below_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(report({"torch": "teacher", "network": "student"}), capsys)
+    at = lines.index("Decision flips")
+    header, row = lines[at + 1], lines[at + 2]
+    assert row[header.index("events") :].startswith(FILE)
+    assert row.split()[-2:] == ["0", "20"]
+    assert header.index("only a") < len(row.rstrip()) - len("20")
