@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,10 @@ from naetrigger.contracts.network import FixedPointNetwork
 from naetrigger.contracts.score import evaluate
 from naetrigger.export.half_up import half_up_quantizer
 from naetrigger.export.lower import lower
+from naetrigger.export.native_output import errors_in_log
 from naetrigger.export.student import INPUT, SCORE, Student, StudentLayer, read_student
+
+log = logging.getLogger(__name__)
 
 
 class Libraries(NamedTuple):
@@ -40,7 +44,7 @@ def libraries() -> Libraries:
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    with _without_keras_3():
+    with _without_keras_3(), errors_in_log(log):
         try:
             import tensorflow as tf
             import tf_keras

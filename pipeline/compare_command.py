@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +28,7 @@ from naetrigger.pipeline.command_options import (
 if TYPE_CHECKING:
     from naetrigger.validation.compare_schema import CompareReport, PairComparison
 
+PAIR_COLUMNS = ("a", "b", "events", "n", "found", "largest difference", "rank corr.")
 FLIP_COLUMNS = ("working point", "a", "b", "events", "only a", "only b")
 CHECKS = 8  # failed ones on the terminal; compare.json has all
 
@@ -89,7 +90,9 @@ def _show(report: CompareReport, quiet: bool) -> None:
     for line in report.edited:
         typer.echo(f"edited: {line}; compared as it lies there")
     if not quiet:
-        terminal.show_table("Pairs", *_pair_rows(report))
+        for line in _equal_lines(report):
+            typer.echo(line)
+        terminal.show_table("Pairs", PAIR_COLUMNS, _pair_rows(report))
         terminal.show_table("Decision flips", FLIP_COLUMNS, _flip_rows(report))
         terminal.show_table(
             "Values beyond the range of an edge",
@@ -108,51 +111,69 @@ def _show(report: CompareReport, quiet: bool) -> None:
         typer.echo(f"and {len(report.failed_checks) - CHECKS} more checks that fail")
     if len(report.agree) > 1:
         typer.echo("equal among themselves: " + " | ".join(map(", ".join, report.agree)))
-    total = sum(report.events.values())
+    typer.echo(_verdict(report))
+
+
+def _verdict(report: CompareReport) -> str:
+    """The last line."""
+    from naetrigger.validation.compare_page import NOTHING_CHECKED
+
+    on = f"{sum(report.events.values())} events of {report.file}"
+    if not report.checks:
+        return f"{NOTHING_CHECKED} ({on})"
     failed = len(report.failed_checks)
     verdict = f"FAILED: {failed} of" if failed else "passed:"
-    typer.echo(f"{verdict} {len(report.checks)} checks on {total} events of {report.file}")
+    return f"{verdict} {len(report.checks)} checks on {on}"
 
 
-def _pair_rows(report: CompareReport) -> tuple[list[str], list[list[object]]]:
-    """Pairs, engines that are equal on every event standing in one row and for one another."""
-    columns = [
-        "a",
-        "b",
-        "events",
-        "n",
-        "equal",
-        "max LSB",
-        "mean LSB",
-        "max relative",
-        "rank corr.",
-    ]
-    rows: list[list[object]] = []
+def _equal_lines(report: CompareReport) -> Iterator[str]:
+    """Engines that are equal on every event; the first stands for all in the tables."""
     for camp in report.agree:
-        if len(camp) > 1:
-            together = [p for p in report.pairs if {_engine(p.a), _engine(p.b)} <= {*camp}]
-            for events in dict.fromkeys(pair.events for pair in together):
-                n = [pair.n for pair in together if pair.events == events]
-                least = f"{min(n)} to {max(n)}" if min(n) < max(n) else n[0]
-                names = " = ".join(camp)
-                rows.append([names, None, events, least, "100%", 0, 0.0, None, None])
+        if len(camp) < 2:
+            continue
+        together = [p for p in report.pairs if {_engine(p.a), _engine(p.b)} <= {*camp}]
+        on = []
+        for events in dict.fromkeys(pair.events for pair in together):
+            n = [pair.n for pair in together if pair.events == events]
+            on.append(f"{f'{min(n)} to {max(n)}' if min(n) < max(n) else n[0]} of {events}")
+        yield f"equal on every event: {' = '.join(camp)} ({', '.join(on)})"
+
+
+def _pair_rows(report: CompareReport) -> list[list[object]]:
+    """Pairs, of engines that are equal on every event the first alone."""
+    from naetrigger.validation.agreement import agreement_name
+
+    limits = {check.name: check.limit for check in report.checks}
     stand_for = _stand_for(report)
-    rows += [
+    return [
         [
             pair.a,
             pair.b,
-            pair.events,
+            "file" if pair.events == report.file else pair.events,
             pair.n,
-            None if pair.expectation == "rank" else f"{pair.exact_fraction:.6%}",
-            pair.max_lsb,
-            pair.mean_lsb,
-            pair.max_relative,
+            _found(pair, limits.get(agreement_name(pair))),
+            _largest(pair),
             pair.spearman,
         ]
         for pair in report.pairs
         if stand_for(pair)
     ]
-    return columns, rows
+
+
+def _found(pair: PairComparison, limit: float | None) -> str | None:
+    """What a pair was found to be, of what is expected of it."""
+    if pair.expectation == "exact":
+        return f"{pair.exact_fraction:.6%} equal"
+    if pair.expectation == "close" and limit is not None:
+        return f"within {limit:g}: {'no' if pair.beyond else 'yes'}"
+    return None
+
+
+def _largest(pair: PairComparison) -> str | None:
+    """The largest difference."""
+    if pair.max_lsb is not None:
+        return f"{pair.max_lsb} LSB"
+    return None if pair.max_relative is None else f"{pair.max_relative:.3g} of it"
 
 
 def _stand_for(report: CompareReport) -> Callable[[PairComparison], bool]:

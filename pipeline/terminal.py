@@ -146,7 +146,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         if len(row) != len(columns):
             raise ValueError(f"{title or 'table'}: columns {[*columns]}, but a row is {[*row]}")
     result = Table(
-        title=escape(title), title_justify="left", header_style="bold", box=None, padding=(0, 2)
+        title=escape(title), title_justify="left", header_style="bold", box=None, padding=(0, 1)
     )
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) for row in rows)

@@ -13,27 +13,34 @@ from naetrigger.validation.plots import COLOURS, Style, draw
 from naetrigger.validation.report.report_figure import ReportFigure
 from naetrigger.validation.report.verdict_page import Section, VerdictPage, render_verdict
 
+NOTHING_CHECKED = "nothing to check: these engines are compared by rank only"
 FIGURES = 6  # pairs whose differences are drawn, the worst
 
 
 def compare_page(report: CompareReport) -> str:
     """The HTML page."""
     total = sum(report.events.values())
-    failed = report.failed_checks
     return render_verdict(
         VerdictPage(
             title=f"{report.recipe}: comparison of engines",
             subtitle=f"{total:,} events of {report.file}",
             passed=report.passed,
-            verdict=f"all {len(report.checks)} checks hold"
-            if report.passed
-            else f"{len(failed)} of {len(report.checks)} checks do not hold",
+            verdict=_verdict(report),
             problems=[*map(parting_line, report.partings), *report.edited],
             notes=report.notes,
             sections=[*_sections(report)],
             footer=f"compare.json, version {report.version} · naetrigger {report.naetrigger}",
         )
     )
+
+
+def _verdict(report: CompareReport) -> str:
+    if not report.checks:
+        return NOTHING_CHECKED
+    failed = len(report.failed_checks)
+    if failed:
+        return f"{failed} of {len(report.checks)} checks do not hold"
+    return f"all {len(report.checks)} checks hold"
 
 
 def parting_line(place: Parting) -> str:
@@ -60,8 +67,9 @@ def _sections(report: CompareReport) -> Iterator[Section]:
         ["a", "b", "events", "compared", "expected", "equal", "max LSB", "mean LSB",
          "max relative", "rank correlation"],
         [
-            [p.a, p.b, p.events, p.n, p.expectation, p.exact_fraction, p.max_lsb, p.mean_lsb,
-             p.max_relative, p.spearman]
+            [p.a, p.b, p.events, p.n, p.expectation,
+             p.exact_fraction if p.expectation == "exact" else None,
+             p.max_lsb, p.mean_lsb, p.max_relative, p.spearman]
             for p in report.pairs
         ],
         failed=[i for i, pair in enumerate(report.pairs) if not holds(pair, report)],

@@ -214,7 +214,7 @@ def test_the_command(
     asked = ["compare", str(run), str(events), "--out", str(tmp_path), "--engines", "network,rtl"]
     assert run_command_line([*asked, "--workers", "1"]) == 0
     said = capsys.readouterr().out
-    assert "network = rtl" in said
+    assert "equal on every event: network = rtl (" in said
     assert "passed" in said
     assert run_command_line([*asked, "--json", "--workers", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["exit_status"] == 0

@@ -7,6 +7,7 @@ import pytest
 
 from naetrigger.pipeline import compare_command
 from naetrigger.validation.agreement import agreement_checks
+from naetrigger.validation.compare_page import compare_page
 from naetrigger.validation.compare_schema import (
     ComparedEngine,
     CompareReport,
@@ -47,7 +48,7 @@ def report(engines: dict[str, str], *, vectors: bool = False) -> CompareReport:
         engines=tuple(
             ComparedEngine(name=name, model=model, n=N) for name, model in engines.items()
         ),
-        agree=(tuple(students),),
+        agree=(tuple(students),) if students else (),
         working_points=(POINT,),
         pairs=tuple(compared),
         checks=tuple(agreement_checks(compared)),
@@ -66,3 +67,45 @@ def test_every_value_of_a_flip_stands_below_its_name(capsys: pytest.CaptureFixtu
     assert row[header.index("events") :].startswith(FILE)
     assert row.split()[-2:] == ["0", "20"]
     assert header.index("only a") < len(row.rstrip()) - len("20")
+
+
+EVERY = {
+    "torch": "teacher",
+    "onnx": "teacher",
+    **dict.fromkeys(("network", "qkeras", "qcdq", "qonnx", "hls", "rtl", "rtlsim"), "student"),
+}
+
+
+def test_engines_that_are_equal_stand_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    line = said(report(EVERY, vectors=True), capsys)[0]
+    names = "network = qkeras = qcdq = qonnx = hls = rtl = rtlsim"
+    assert line == f"equal on every event: {names} ({N} of {FILE}, {N} of test vectors)"
+
+
+def test_pairs_fit_a_hundred_columns_with_their_names_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = said(report({**EVERY, "hls_catapult": "student"}, vectors=True), capsys)
+    table = lines[lines.index("Pairs") + 1 : lines.index("Decision flips")]
+    assert max(map(len, map(str.rstrip, table))) <= 100
+    assert [row.split()[:2] for row in table[1:]] == [
+        ["teacher/torch", "teacher/onnx"],
+        ["teacher/torch", "student/network"],
+    ]
+
+
+def test_a_tolerance_is_said_and_no_share_of_equal_floats(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = said(report({"torch": "teacher", "onnx": "teacher"}), capsys)
+    row = lines[lines.index("Pairs") + 2]
+    assert "within 1e-05: yes" in row
+    assert "%" not in row
+
+
+def test_pairs_compared_by_rank_have_nothing_to_check(capsys: pytest.CaptureFixture[str]) -> None:
+    found = report({"torch": "teacher", "network": "student"})
+    assert said(found, capsys)[-1] == (
+        f"nothing to check: these engines are compared by rank only ({N} events of {FILE})"
+    )
+    assert "all 0 checks" not in compare_page(found)
