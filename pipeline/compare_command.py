@@ -63,6 +63,7 @@ def compare(
     from naetrigger.pipeline import terminal
     from naetrigger.pipeline.comparing import DOCUMENT, PAGE, CompareOptions, compare_run
     from naetrigger.pipeline.scoring import Reading
+    from naetrigger.pipeline.verdict_folder import Verdict
 
     options = CompareOptions(
         engines=tuple(name.strip() for name in engines.split(",")) if engines else (),
@@ -71,14 +72,14 @@ def compare(
         workers=workers_of(workers),
         reading=Reading(format, view, None if units is None else units.value, sort_objects),
     )
+    verdict = Verdict(folder, out, DOCUMENT, PAGE)
     with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:
         report = compare_run(folder, file, out, options, watcher.progress)
     status = PASSED if report.passed else FAILED
     if as_json:
         return echo_json(report, status)
     _show(report, quiet)
-    written = out or folder / "validation"
-    typer.echo(f"{written / DOCUMENT}, {PAGE}")
+    typer.echo(str(verdict))
     return status
 
 

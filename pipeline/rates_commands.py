@@ -68,6 +68,7 @@ def rates(
     OPTIONS.json, OPTIONS.debug = as_json, debug
     from naetrigger.pipeline import terminal
     from naetrigger.pipeline.scoring import Reading
+    from naetrigger.pipeline.verdict_folder import Verdict
     from naetrigger.pipeline.zero_bias_rates import RatesOptions, measure_rates
     from naetrigger.validation.rates_document import passed
 
@@ -83,6 +84,7 @@ def rates(
         workers=workers_of(workers),
         reading=Reading(format, view, None if units is None else units.value, sort_objects),
     )
+    verdict = Verdict(folder, out, "rates.json", "rates.html", "rates.svg")
     with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:
         found = measure_rates(folder, file, out, options, watcher.progress)
     status = PASSED if passed(found) else FAILED
@@ -90,6 +92,7 @@ def rates(
         typer.echo(json.dumps({"exit_status": status, **found}))
     else:
         _show(found)
+        typer.echo(str(verdict))
     return status
 
 
@@ -105,4 +108,3 @@ def _show(found: Mapping[str, Any]) -> None:
         typer.echo(line)
     for note in found["notes"]:
         typer.echo(f"note: {note}")
-    typer.echo(f"{found['folder']}/rates.json, rates.html, rates.svg")
