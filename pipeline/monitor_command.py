@@ -28,6 +28,10 @@ from naetrigger.pipeline.command_options import (
 if TYPE_CHECKING:
     from naetrigger.validation.monitor_schema import MonitoredFile, MonitorReport
 
+COLUMNS = (
+    "quantity", "flags", "mean before", "now", "unit", "shift/sigma", "KS", "W/sigma", "effect",
+    "p corrected",
+)  # fmt: skip
 ROWS = 12  # inputs of a file on the terminal, those that moved most
 
 
@@ -65,6 +69,7 @@ def monitor(
     from naetrigger.pipeline import terminal
     from naetrigger.pipeline.monitoring import DOCUMENT, PAGE, MonitorOptions, monitor_files
     from naetrigger.pipeline.scoring import Reading
+    from naetrigger.pipeline.verdict_folder import Verdict
 
     options = MonitorOptions(
         engine=engine,
@@ -75,25 +80,26 @@ def monitor(
         workers=workers_of(workers),
         reading=Reading(format, view, None if units is None else units.value, sort_objects),
     )
+    verdict = Verdict(folder, out, DOCUMENT, PAGE)
     with terminal.watching(silent=quiet or as_json, debug=debug) as watcher:
         report = monitor_files(folder, files, out, options, watcher.progress)
     status = PASSED if report.passed else FAILED
     if as_json:
         return echo_json(report, status)
     _show(report, quiet)
-    written = out or folder / "validation"
-    typer.echo(f"{written / DOCUMENT}, {PAGE}")
+    typer.echo(str(verdict))
     return status
 
 
 def _show(report: MonitorReport, quiet: bool) -> None:
-    """What moved most in every file, and all that is flagged."""
+    """Tables of what moved most in every file, with its flags; --quiet: a line for each flag."""
     from naetrigger.validation.monitor_page import flag_lines
 
     typer.echo(f"reference: {report.reference}, {report.reference_events} events")
     for file in report.files:
         if not quiet:
             _show_file(file)
+            continue
         for line in flag_lines(file):
             typer.echo(f"flagged: {line}")
     for note in report.notes:
@@ -111,13 +117,14 @@ def _show_file(file: MonitoredFile) -> None:
     moved = sorted(file.inputs, key=lambda d: (not d.flags, -max(d.wasserstein, d.effect)))
     terminal.show_table(
         f"{file.file}: {sum(file.processes.values())} events",
-        ["quantity", "flags", "mean before", "now", "KS", "W / sigma", "effect", "p corrected"],
+        COLUMNS,
         [
             [
-                drift.name,
+                drift.shown,
                 ", ".join(drift.flags),
-                drift.reference.mean,
-                drift.found.mean,
+                *drift.means,
+                drift.unit or None,
+                drift.shift,
                 drift.ks,
                 drift.wasserstein,
                 drift.effect,
@@ -126,10 +133,16 @@ def _show_file(file: MonitoredFile) -> None:
             for drift in (file.score, *moved[:ROWS])
         ],
     )
-    if len(moved) > ROWS:
-        typer.echo(f"and {len(moved) - ROWS} inputs that moved less")
+    if rest := moved[ROWS:]:
+        flags = sum(bool(drift.flags) for drift in rest)
+        typer.echo(
+            f"and {len(rest)} inputs that moved less" + f", {flags} of them flagged" * (flags > 0)
+        )
     terminal.show_table(
         "Above thresholds",
-        ["point", "threshold", "reference", "now", "p corrected"],
-        [[f.point, f.threshold, f.reference, f.found, f.p] for f in file.fractions],
+        ["point", "flags", "threshold", "reference", "now", "p corrected"],
+        [
+            [f.point, "moved" if f.flagged else "", f.threshold, f.reference, f.found, f.p]
+            for f in file.fractions
+        ],
     )

@@ -21,7 +21,9 @@ from naetrigger.contracts.manifest import NAME, sha256_of, write_atomically
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.contracts.version import __version__
 from naetrigger.contracts.workers import check_workers
+from naetrigger.firmware_configs.input_spec import InputSpec
 from naetrigger.pipeline.engines import engine_named
+from naetrigger.pipeline.input_specs import spec_of
 from naetrigger.pipeline.model_inputs import ModelInputs
 from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.run_folder import TEST
@@ -33,7 +35,7 @@ from naetrigger.pipeline.verdict_folder import verdict_folder
 if TYPE_CHECKING:
     from naetrigger.validation.compare_schema import WorkingThreshold
     from naetrigger.validation.monitor_document import Sample
-    from naetrigger.validation.monitor_schema import MonitorReport
+    from naetrigger.validation.monitor_schema import MonitorReport, Physical
 
 DOCUMENT, PAGE = "monitor.json", "monitor.html"
 
@@ -85,7 +87,13 @@ def monitor_files(
         for path, name in zip(paths, _names(paths), strict=True)
     ]
     files, tests = monitored(
-        reference, samples, thresholds, watch.thresholds, options.alpha, options.min_effect
+        reference,
+        samples,
+        thresholds,
+        watch.thresholds,
+        options.alpha,
+        options.min_effect,
+        physical_inputs(spec_of(root, engine_named(options.engine).model)),
     )
     report = MonitorReport(
         passed=all(file.passed for file in files),
@@ -108,6 +116,24 @@ def monitor_files(
     except OSError as error:
         raise unwritable(folder, error) from error
     return report
+
+
+def physical_inputs(spec: InputSpec) -> dict[str, Physical]:
+    """What each input stands for; an angle is centred, so that its mean stands for none."""
+    from naetrigger.validation.monitor_schema import Physical
+
+    found = {}
+    for feature in spec.features:
+        plain = feature.offline == "none"
+        lsb = feature.lsb if plain and feature.lsb is not None else 1.0
+        if feature.period is None:
+            found[feature.name] = Physical(
+                quantity=feature.name if plain else f"{feature.offline}({feature.name})",
+                unit=feature.unit if plain and feature.unit != "1" else "",
+                offset=feature.offset * lsb,
+                factor=2.0**feature.shift * lsb,
+            )
+    return found
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

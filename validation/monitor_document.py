@@ -12,7 +12,7 @@ from naetrigger.validation.compare_schema import WorkingThreshold
 from naetrigger.validation.distributions import Distribution, Share
 from naetrigger.validation.drift import Compared, compared, equal_fractions_p, holm, judged
 from naetrigger.validation.efficiency import clopper_pearson
-from naetrigger.validation.monitor_schema import KeptFraction, MonitoredFile
+from naetrigger.validation.monitor_schema import KeptFraction, MonitoredFile, Physical
 
 MIN_EVENTS = 50  # effective, of a file or reference; fewer say nothing
 
@@ -62,10 +62,12 @@ def monitored(
     values: Mapping[str, float],
     alpha: float,
     min_effect: float,
+    physical: Mapping[str, Physical] | None = None,
 ) -> tuple[list[MonitoredFile], int]:
     """Every file against the reference, and the number of tests that p-values are corrected for.
 
     values : name of a threshold -> the threshold itself
+    physical : name of an input -> what its numbers stand for
     Raises InputError for samples with too few events.
     """
     reference.require_enough()
@@ -87,7 +89,10 @@ def monitored(
                 processes=dict(test.sample.processes),
                 saturated_columns=dict(test.sample.saturated),
                 score=drifts[0],
-                inputs=tuple(drifts[1:]),
+                inputs=tuple(
+                    drift.model_copy(update={"physical": (physical or {}).get(drift.name)})
+                    for drift in drifts[1:]
+                ),
                 fractions=tuple(kept),
             )
         )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from naetrigger.validation.distributions import Distribution, Floats
 from naetrigger.validation.monitor_document import Sample
-from naetrigger.validation.monitor_schema import Drift, MonitoredFile, MonitorReport
+from naetrigger.validation.monitor_schema import Drift, MonitoredFile, MonitorReport, Physical
 from naetrigger.validation.plots import COLOURS, DASHES, Style, as_written, draw
 from naetrigger.validation.report.report_figure import ReportFigure
 from naetrigger.validation.report.verdict_page import Cell, Section, VerdictPage, render_verdict
@@ -47,9 +47,8 @@ def flag_lines(file: MonitoredFile) -> Iterator[str]:
     """What is flagged in one file, in words, the largest effects first."""
     for drift in sorted(file.flagged, key=lambda d: -max(d.wasserstein, d.effect)):
         yield (
-            f"{file.file}: {drift.name}: {', '.join(drift.flags)}; mean {drift.reference.mean:.4g} "
-            f"is {drift.found.mean:.4g}, Wasserstein {drift.wasserstein:.3g} standard deviations, "
-            f"{_p(drift.p)}"
+            f"{file.file}: {drift.name}: {', '.join(drift.flags)}; {_moved(drift)}, "
+            f"Wasserstein {drift.wasserstein:.3g} sigma, {_p(drift.p)}"
         )
     for kept in file.fractions:
         if kept.flagged:
@@ -59,25 +58,33 @@ def flag_lines(file: MonitoredFile) -> Iterator[str]:
             )
 
 
+def _moved(drift: Drift) -> str:
+    """The means, as in 'mean 19.6 -> 23 GeV (+0.28 sigma)'."""
+    before, now = drift.means
+    of = f" of {drift.shown}" if drift.shown != drift.name else ""
+    shift = "" if drift.shift is None else f" ({drift.shift:+.2f} sigma)"
+    return f"mean{of} {before:.4g} -> {f'{now:.4g} {drift.unit}'.strip()}{shift}"
+
+
 def _p(value: float) -> str:
     return f"p {value:.2g}" if value > 0 else "p below 1e-300"
 
 
 COLUMNS = (
-    "quantity", "flags", "mean before", "mean now", "deviation before", "deviation now", "KS",
-    "Wasserstein / σ", "chi2", "degrees", "effect w", "p corrected",
+    "quantity", "flags", "unit", "mean before", "mean now", "deviation before", "deviation now",
+    "shift / σ", "KS", "Wasserstein / σ", "chi2", "degrees", "effect w", "p corrected",
 )  # fmt: skip
 
 
 def table_row(drift: Drift) -> list[Cell]:
     """A quantity in the columns of COLUMNS."""
     return [
-        drift.name,
+        drift.shown,
         ", ".join(drift.flags),
-        drift.reference.mean,
-        drift.found.mean,
-        drift.reference.deviation,
-        drift.found.deviation,
+        drift.unit or None,
+        *drift.means,
+        *drift.deviations,
+        drift.shift,
         drift.ks,
         drift.wasserstein,
         drift.chi2,
@@ -114,30 +121,34 @@ def _strength(drift: Drift) -> tuple[bool, float]:
 def _figures(
     number: int, file: MonitoredFile, reference: Sample, sample: Sample
 ) -> Iterator[ReportFigure]:
-    def figure(name: str, before: Distribution, now: Distribution) -> ReportFigure:
-        identity = f"file-{number}-{_word(name)}"
-        svg = draw(identity, Style(label=""), _painter(name, before, now), height=2.8, width=4.4)
+    def figure(drift: Drift, before: Distribution, now: Distribution) -> ReportFigure:
+        name, identity = drift.name, f"file-{number}-{_word(drift.name)}"
+        svg = draw(identity, Style(label=""), _painter(drift, before, now), height=2.8, width=4.4)
         return ReportFigure(identity, "monitor", f"{name}: reference and {file.file}.", svg)
 
-    yield figure("score", reference.score, sample.score)
+    yield figure(file.score, reference.score, sample.score)
     shown = [drift for drift in sorted(file.inputs, key=_strength) if drift.flags][:FIGURES]
     inputs: tuple[Mapping[str, Distribution], ...] = (reference.inputs, sample.inputs)
     for drift in shown:
-        yield figure(drift.name, *(each[drift.name] for each in inputs))
+        yield figure(drift, *(each[drift.name] for each in inputs))
 
 
-def _painter(name: str, before: Distribution, now: Distribution) -> Callable[[Figure], None]:
+def _painter(drift: Drift, before: Distribution, now: Distribution) -> Callable[[Figure], None]:
+    physical = drift.physical or Physical(quantity=drift.name, offset=0.0, factor=1.0)
+    unit = f" [{physical.unit}]" if physical.unit else ""
+
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         figure.subplots_adjust(left=0.17, bottom=0.19)
         edges = _edges(before, now)
         for i, (label, each) in enumerate((("reference", before), ("now", now))):
             heights = np.histogram(each.axis.values, edges, weights=each.fractions)[0]
+            places = physical.offset + physical.factor * edges
             axes.stairs(
-                heights, edges, color=COLOURS[i], linestyle=DASHES[i], label=label, linewidth=1.6
+                heights, places, color=COLOURS[i], linestyle=DASHES[i], label=label, linewidth=1.6
             )
         axes.set_yscale("log")
-        axes.set_xlabel(as_written(name))
+        axes.set_xlabel(as_written(f"{physical.quantity}{unit}"))
         axes.set_ylabel("fraction")
         axes.legend(loc="best")
 

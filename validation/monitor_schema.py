@@ -23,11 +23,31 @@ class Moments(Entry):
     """Fraction at or above the value that 1% of the reference reaches."""
 
 
+class Physical(Entry):
+    """What an input's numbers stand for: quantity = offset + factor * input."""
+
+    quantity: str
+    """'met', or 'log(met)' where that is what becomes the input."""
+    unit: str = ""
+    offset: float
+    factor: float
+
+    def mean(self, moments: Moments) -> float:
+        """Of an input's moments, in `unit`."""
+        return self.offset + self.factor * moments.mean
+
+    def deviation(self, moments: Moments) -> float:
+        """Of an input's moments, in `unit`."""
+        return abs(self.factor) * moments.deviation
+
+
 class Drift(Entry):
     """One quantity of a file against the reference."""
 
     name: str
     """'score' or the name of an input."""
+    physical: Physical | None = None
+    """Of an input; its moments are those of the number that the network receives."""
     reference: Moments
     found: Moments
     ks: float
@@ -43,6 +63,36 @@ class Drift(Entry):
     p: float
     """The smaller of both, corrected for all tests of all files (Holm)."""
     flags: tuple[Flag, ...] = ()
+
+    @property
+    def shift(self) -> float | None:
+        """By how many standard deviations of the reference the mean moved."""
+        deviation = self.reference.deviation
+        return (self.found.mean - self.reference.mean) / deviation if deviation else None
+
+    @property
+    def shown(self) -> str:
+        """Its name, and what is done to it before it becomes an input."""
+        return self.physical.quantity if self.physical else self.name
+
+    @property
+    def unit(self) -> str:
+        """Of `means` and `deviations`."""
+        return self.physical.unit if self.physical else ""
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """Of reference and file, in physical units where there are any."""
+        both = (self.reference, self.found)
+        before, now = (self.physical.mean(m) if self.physical else m.mean for m in both)
+        return before, now
+
+    @property
+    def deviations(self) -> tuple[float, float]:
+        """Of reference and file, in physical units where there are any."""
+        both = (self.reference, self.found)
+        before, now = (self.physical.deviation(m) if self.physical else m.deviation for m in both)
+        return before, now
 
 
 class KeptFraction(Entry):

@@ -17,10 +17,12 @@ from naetrigger.contracts.errors import InputError
 from naetrigger.contracts.events import Events, write_events
 from naetrigger.contracts.manifest import Manifest, StageRecord, record_files, write_manifest
 from naetrigger.contracts.workers import Here
+from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
 from naetrigger.pipeline import engines, monitoring
 from naetrigger.pipeline.cli import run_command_line
-from naetrigger.pipeline.monitoring import MonitorOptions, _names, monitor_files
-from naetrigger.validation.monitor_schema import MonitorReport
+from naetrigger.pipeline.monitoring import MonitorOptions, _names, monitor_files, physical_inputs
+from naetrigger.validation.monitor_page import flag_lines
+from naetrigger.validation.monitor_schema import MonitorReport, Physical
 
 _spec = importlib.util.spec_from_file_location(
     "small_run", Path(__file__).with_name("small_run.py")
@@ -99,8 +101,14 @@ def test_what_is_broken_is_named_and_nothing_else(
     asked = ["monitor", str(run), str(good), str(bad), "--out", str(out), "--workers", "1"]
     assert run_command_line(asked) == 1
     said = capsys.readouterr().out
+    assert "flagged: " not in said  # a table says it
+    assert re.search(r"mu1_phi +dead", said)
+    assert not said.endswith("(replaced)\n")
+    assert run_command_line([*asked, "--quiet"]) == 1
+    said = capsys.readouterr().out
     assert "flagged: bad.h5: mu1_phi: dead" in said
     assert "flagged: good.h5" not in said
+    assert said.endswith("monitor.html (replaced)\n")
     assert "FAILED: 1 of 2 files" in said
     report = MonitorReport.model_validate_json((out / "monitor.json").read_text())
     flags = {drift.name: drift.flags for drift in report.files[1].flagged}
@@ -199,6 +207,38 @@ def test_scores_of_a_teacher(run: Path, tmp_path: Path, teacher: type[Teacher]) 
     teacher.value = np.nan
     with pytest.raises(InputError, match="77 scores are NaN or infinite, the first in row 0"):
         monitor_files(run, [constant], tmp_path / "out", options)
+
+
+def test_means_are_told_in_the_units_of_the_events(run: Path, tmp_path: Path) -> None:
+    """Of a hardware integer of half a GeV, and of what the host takes the logarithm of."""
+    events = broken()
+    (file,) = monitor_files(run, [written(tmp_path, events)], tmp_path / "out").files
+    met = next(drift for drift in file.inputs if drift.name == "met_pt")
+    column = events.values[:, events.columns.index("met_pt")].astype(float)
+    lsb = next(f.lsb for f in load_input_spec("l1-57-pt").features if f.name == "met_pt")
+    assert lsb is not None
+    expected = lsb * np.average(column, weights=events.weights)
+    assert met.means[1] == pytest.approx(expected, abs=0.5)  # half a bin of its histogram
+    assert met.shift is not None
+    (line,) = (line for line in flag_lines(file) if ": met_pt: " in line)
+    assert f"-> {met.means[1]:.4g} GeV ({met.shift:+.2f} sigma)" in line
+    features = [
+        {"name": "ht", "offline": "log", "offset": 5.0, "shift": -1, "unit": "GeV"},
+        {
+            "name": "phi",
+            "lsb": 0.1,
+            "bits": 6,
+            "period": 64,
+            "unit": "rad",
+            "offset": 0,
+            "shift": 3,
+        },
+    ]
+    spec = InputSpec.model_validate(
+        {"name": "s", "description": "", "source": "", "features": features}
+    )
+    log = Physical(quantity="log(ht)", offset=5.0, factor=0.5)
+    assert physical_inputs(spec) == {"ht": log}
 
 
 @pytest.mark.parametrize(
