@@ -28,7 +28,7 @@ from naetrigger.contracts.errors import RecipeError
 from naetrigger.pipeline.other_objective import OBJECTIVES
 from naetrigger.pipeline.recipe import load_recipe
 from naetrigger.validation.inputs import STUDENT, TEACHER
-from naetrigger.validation.report.html import measured
+from naetrigger.validation.report.numbers import measured
 from naetrigger.validation.report.schema import PairAgreement, Report, report_from_json
 
 RECIPE, OF_IMAGES = "jets-quickstart", "digits"

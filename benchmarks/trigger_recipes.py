@@ -20,7 +20,8 @@ from naetrigger.pipeline.recipe import load_recipe
 from naetrigger.pipeline.run import run
 from naetrigger.validation.baselines import MAHALANOBIS, PCA
 from naetrigger.validation.inputs import STUDENT, TEACHER
-from naetrigger.validation.report.html import auc_rows, measured
+from naetrigger.validation.report.html import auc_rows
+from naetrigger.validation.report.numbers import measured
 from naetrigger.validation.report.schema import Auc, Report, WorkingPoint, report_from_json
 
 RECIPES = ("l1-objects", "calo-regions", "jet-images")

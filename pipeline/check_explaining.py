@@ -10,7 +10,7 @@ import typer
 
 from naetrigger.contracts.errors import InputError, suggestion
 from naetrigger.pipeline.terminal import check_line
-from naetrigger.validation.report.explanations import Explanation, explanation
+from naetrigger.validation.report.explanations import EXPLANATIONS, Explanation, explanation
 from naetrigger.validation.report.schema import Check, Report
 
 ALL = "all"
@@ -18,7 +18,33 @@ SHOWN = 4
 WIDTH = 100
 
 
-def explain(report: Report, text: str, *, as_json: bool) -> None:
+def explain_kinds(text: str, *, as_json: bool) -> None:
+    """Print the meaning of every kind of check whose name holds `text`, without a run.
+
+    Raises InputError where no kind is called so.
+    """
+    found = [kind for kind in EXPLANATIONS if text == ALL or _is_named(kind, text.lower())]
+    if not found:
+        names = [kind.begins for kind in EXPLANATIONS]
+        raise InputError(
+            f"--explain: no kind of check is called '{text}'{suggestion(text, names)}; '{ALL}' "
+            "explains every one"
+        )
+    if as_json:
+        typer.echo(json.dumps([{"kind": kind.begins, **_document(kind, [])} for kind in found]))
+        return
+    for kind in found:
+        unit = f" [{kind.unit}]" if kind.unit else ""
+        typer.echo(f"{kind.begins.strip(': ')}{unit}")
+        _show_meaning(kind)
+
+
+def _is_named(kind: Explanation, text: str) -> bool:
+    begins = kind.begins.lower()
+    return text in begins or text.startswith(begins)
+
+
+def explain_checks(report: Report, text: str, *, as_json: bool) -> None:
     """Print the meaning of every check whose name holds `text`; of all for 'all'.
 
     Raises InputError where no check is called so.
@@ -69,6 +95,10 @@ def _show(meaning: Explanation | None, checks: list[Check]) -> None:
     if meaning is None:
         typer.echo("  not explained: a check of another version of naetrigger\n")
         return
+    _show_meaning(meaning)
+
+
+def _show_meaning(meaning: Explanation) -> None:
     for title, text in (
         ("means", meaning.meaning),
         ("limit", meaning.setting),

@@ -256,7 +256,9 @@ def report(
 
 
 def show(
-    folder: FolderArgument,
+    folder: Annotated[
+        Path | None, typer.Argument(help="A run folder; --explain needs none.")
+    ] = None,
     explain: Annotated[
         str | None,
         typer.Option("--explain", metavar="CHECK", help="What checks of this name mean; all: each"),
@@ -266,15 +268,20 @@ def show(
 ) -> int:
     """Show a run: its stages, files and, when validated, its verdict."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
-    from naetrigger.contracts.manifest import read_manifest
-    from naetrigger.pipeline import terminal
-    from naetrigger.pipeline.run import run_recipe, stage_states
-
     if explain is not None:
-        from naetrigger.pipeline.check_explaining import explain as explain_checks
+        from naetrigger.pipeline.check_explaining import explain_checks, explain_kinds
 
-        explain_checks(read_report(folder), explain, as_json=as_json)
+        if folder is None:
+            explain_kinds(explain, as_json=as_json)
+        else:
+            explain_checks(read_report(folder), explain, as_json=as_json)
         return PASSED
+    if folder is None:
+        raise InputError("show: name a run folder, as in: naetrigger show runs/mine")
+    from naetrigger.contracts.manifest import read_manifest
+    from naetrigger.pipeline.run import run_recipe, stage_states
+    from naetrigger.pipeline.shown_run import show_run
+
     manifest, states = read_manifest(folder), stage_states(folder)
     found = read_report(folder) if states.get("validation") == "done" else None
     if as_json:
@@ -286,7 +293,7 @@ def show(
         }
         typer.echo(json.dumps(document))
         return PASSED
-    terminal.show_run(folder, run_recipe(folder), manifest, states, found)
+    show_run(folder, run_recipe(folder), manifest, states, found)
     return PASSED
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -26,10 +25,8 @@ from rich.progress import (
 from rich.table import Table
 
 from naetrigger.contracts import progress
-from naetrigger.contracts.manifest import Manifest
 from naetrigger.pipeline.event_files import readable
-from naetrigger.pipeline.recipe import Recipe
-from naetrigger.validation.report.schema import FirmwareEstimate, Report
+from naetrigger.validation.report.schema import FirmwareEstimate
 
 LINE_EVERY_SECONDS = 15.0
 REFRESH_SECONDS = 0.1
@@ -164,6 +161,10 @@ def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
 
 
+def _ascii(value: object) -> object:
+    return value.replace("±", "+-") if isinstance(value, str) else value
+
+
 @dataclass(frozen=True)
 class Watcher:
     """Where a run reports to."""
@@ -228,30 +229,22 @@ def show_summary(summary: Mapping[str, Any], quiet: bool) -> None:
 
 
 def check_line(check: Mapping[str, Any]) -> str:
-    """One check in words."""
-    value = "not measured" if check["value"] is None else f"{check['value']:.4g}"
+    """One check in words; of a budget, how much of it is used."""
+    value, limit = check["value"], check["limit"]
     unit = f" {check['unit']}" if check["unit"] else ""
     advice = f": {check['advice']}" if check.get("advice") else ""
-    limit = f"must be {check['relation']} {check['limit']:.4g}{unit}"
-    return f"{check['name']}: {value}{unit}, {limit}{advice}"
+    shown = "not measured" if value is None else _figure(value)
+    if check["name"].startswith("budget ") and value is not None and limit > 0:
+        used = f"{shown}{unit} of {_figure(limit)} ({value / limit:.0%})"
+    else:
+        used = f"{shown}{unit}, must be {check['relation']} {_figure(limit)}{unit}"
+    return f"{check['name']}: {used}{advice}"
 
 
-def show_run(
-    root: Path,
-    recipe: Recipe,
-    manifest: Manifest,
-    states: Mapping[str, str],
-    report: Report | None,
-) -> None:
-    """The stages of a run, and its verdict if it has one."""
-    rows: list[list[object]] = []
-    for name, state in states.items():
-        files = manifest.stages[name].files if name in manifest.stages else ()
-        megabytes = round(sum(file.bytes for file in files) / 1e6, 2)
-        rows.append([name, state, len(files), megabytes])
-    show_table(f"{root}: {recipe.name}", ["stage", "state", "files", "MB"], rows)
-    if report is not None:
-        _show_report(report)
+def _figure(value: float) -> str:
+    """Counts whole, in groups of three; other numbers with four digits."""
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return f"{value:,.0f}".replace(",", " ") if whole else f"{value:.4g}"
 
 
 FIGURES = {
@@ -267,24 +260,6 @@ FIGURES = {
     "LUT levels": "lut_levels",
 }
 """Columns of the firmware table, and what of an estimate stands in each."""
-
-
-def _show_report(report: Report) -> None:
-    models = ("teacher", "student")
-    aucs: dict[tuple[str, str], float] = {}
-    for auc in report.auc:
-        aucs.setdefault((auc.signal, auc.model), auc.value)
-    signals = list(dict.fromkeys(auc.signal for auc in report.auc))
-    names = [m for m in dict.fromkeys(a.model for a in report.auc) if not m.startswith("input:")]
-    names = [*(m for m in models if m in names), *(m for m in names if m not in models)]
-    rows: list[list[object]] = [[s, *(aucs.get((s, m)) for m in names)] for s in signals]
-    show_table("AUC", ["signal", *names], rows)
-    show_firmware(report.firmware)
-    console = Console(highlight=False, soft_wrap=True)
-    failed = report.failed_checks
-    console.print(f"checks: {len(report.checks) - len(failed)} of {len(report.checks)} passed")
-    for check in failed:
-        console.print(f"  {check_line(check.model_dump())}", markup=False)
 
 
 def show_firmware(firmware: Sequence[FirmwareEstimate]) -> None:
@@ -303,6 +278,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=PIPE_WIDTH)
+    if not console.encoding.startswith("utf"):
+        rows = [[_ascii(value) for value in row] for row in rows]
     if title and rows:
         console.print(title, markup=False, soft_wrap=True)
     console.print(table("", columns, rows) if rows else f"{escape(title or 'nothing')}: none")

@@ -11,6 +11,7 @@ import pytest
 
 from naetrigger.pipeline import run_commands
 from naetrigger.pipeline.cli import run_command_line
+from naetrigger.validation.report.explanations import EXPLANATIONS
 from naetrigger.validation.report.schema import Check
 
 CHECKS = (
@@ -62,6 +63,21 @@ def test_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert [check["name"] for check in told["checks"]] == ["saturated scores in the background"]
     assert told["setting"] == "validation.limits.saturated_fraction (0.0005)"
     assert "student.score_bits" in told["advice"]
+
+
+def test_without_a_run_kinds_of_checks_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["show", "--explain", "Budget lut"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "budget"
+    assert lines[1].startswith("  means:       A resource of the board")
+    assert run_command_line(["show", "--explain", "all", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told) == len(EXPLANATIONS)
+    assert told[0]["kind"] == "required: "
+    assert run_command_line(["show", "--explain", "budegt"]) == 2
+    assert "did you mean 'budget'?" in capsys.readouterr().err
+    assert run_command_line(["show"]) == 2
+    assert "name a run folder" in capsys.readouterr().err
 
 
 def test_a_name_that_no_check_has(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import sys
 
 import pytest
 from rich.console import Console
@@ -105,6 +106,22 @@ def test_cells(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_row_that_does_not_fit_the_columns_is_refused() -> None:
     with pytest.raises(ValueError, match="Flips: columns"):
         terminal.table("Flips", ["a", "b"], [[1, 2], [1, 2, 3]])
+
+
+def test_a_budget_says_how_much_of_it_is_used() -> None:
+    check = {"name": "budget lut of rtl", "value": 30907.0, "relation": "<=", "limit": 86400.0}
+    line = terminal.check_line({**check, "unit": "LUT"})
+    assert line == "budget lut of rtl: 30 907 LUT of 86 400 (36%)"
+    line = terminal.check_line({**check, "value": None, "unit": "LUT"})
+    assert line == "budget lut of rtl: not measured LUT, must be <= 86 400 LUT"
+
+
+def test_errors_are_told_without_unicode_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    terminal.show_table("", ["AUC"], [["0.8179 ± 0.0062"]])
+    sys.stdout.flush()
+    assert b"0.8179 +- 0.0062" in raw.getvalue()
 
 
 def test_peak_memory() -> None:

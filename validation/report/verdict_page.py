@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import jinja2
 
-from naetrigger.validation.report.html import number, page_style, text_of
+from naetrigger.validation.report.html import page_style, text_of
+from naetrigger.validation.report.numbers import number
 from naetrigger.validation.report.report_figure import ReportFigure
 
 TEMPLATE = "verdict.html.j2"
