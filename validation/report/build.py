@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.validation.agreement import agreement_checks, compare_pair
-from naetrigger.validation.baselines import PCA, SINGLE_INPUT
+from naetrigger.validation.baselines import PCA, SINGLE_INPUT, Pca
 from naetrigger.validation.budget import board_summary, budget_checks, unmeasured
 from naetrigger.validation.comparison import (
     AucTable,
@@ -217,11 +217,7 @@ def _notes(
             yield f"There are no {model} scores: nothing is compared to the {model}."
     if list(inputs.scores.get(TEACHER, ())) == ["torch"]:
         yield "The teacher has no ONNX file: torch alone scores it, and nothing checks its scores."
-    pca = comparison.pca
-    yield (
-        f"{PCA} is the squared residual behind {len(pca.components)} of {len(pca.mean)} principal "
-        f"components of the training background, which hold {pca.explained:.1%} of its variance."
-    )
+    yield _pca_note(comparison.pca)
     if comparison.signals:
         yield from _reweighting_notes(comparison)
         yield from _better_than_teacher(aucs.differences, len(comparison.signals))
@@ -237,6 +233,17 @@ def _notes(
         if point.note and point.model in (TEACHER, STUDENT):
             yield f"Working point {point.target:g} of the {point.model}: {point.note}."
     yield from _firmware_notes(inputs)
+
+
+def _pca_note(pca: Pca) -> str:
+    kept, inputs = len(pca.components), len(pca.mean)
+    note = (
+        f"{PCA} is the squared residual behind {kept} of {inputs} principal components of the "
+        f"training background, which hold {pca.explained:.1%} of its variance."
+    )
+    if kept < inputs - 1:
+        return note
+    return f"{note} One direction alone is left: {PCA} is no rival here."
 
 
 def _reweighting_notes(comparison: Comparison) -> Iterator[str]:

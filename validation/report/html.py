@@ -21,6 +21,7 @@ from naetrigger.validation.report.schema import (
     Auc,
     AucDifference,
     Check,
+    DecisionBit,
     FirmwareEstimate,
     Report,
     WorkingPoint,
@@ -115,7 +116,29 @@ def _auc(report: Report) -> KeyNumber | None:
 
 
 def _point(report: Report) -> KeyNumber | None:
-    points = [p for p in report.working_points if p.model == STUDENT and p.reliable]
+    """The threshold that the firmware holds; without a decision, the one that the test sample
+    gives."""
+    return _bit(report.decision) or _test_threshold(report.working_points)
+
+
+def _bit(bits: Sequence[DecisionBit]) -> KeyNumber | None:
+    """The tightest bit whose efficiency is known to a third of itself, or the loosest."""
+    if not bits:
+        return None
+    known = [bit for bit in bits if bit.high - bit.low <= bit.background_efficiency * 2 / 3]
+    rarest = min(known, key=lambda bit: bit.background_efficiency, default=None)
+    bit = rarest or max(bits, key=lambda bit: bit.background_efficiency)
+    target = "" if bit.target is None else f" for background {bit.target:g}"
+    efficiency = measured(bit.background_efficiency, (bit.high - bit.low) / 2)
+    return KeyNumber(
+        f"Firmware's threshold{target}",
+        number(bit.threshold_hw),
+        f"bit {bit.bit} fires on {efficiency} of the test background",
+    )
+
+
+def _test_threshold(working_points: Sequence[WorkingPoint]) -> KeyNumber | None:
+    points = [p for p in working_points if p.model == STUDENT and p.reliable]
     if not points:
         return None
     point = min(points, key=lambda p: p.target)
