@@ -228,14 +228,14 @@ def _read_vectors(
         words = load_arrays(root / VECTORS, MAX_VECTOR_BYTES)["inputs"]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         return [f"{VECTORS} is not readable ({error}), so engines are not compared on it"]
-    progress.start(TEST_VECTORS, len(counts.models))
     scores, bits = {}, {}
-    for done, name in enumerate(counts.models, start=1):
+    for done, name in enumerate(counts.models):
+        progress.start(f"{TEST_VECTORS}: {name}", len(counts.models))
+        progress.update(done)
         some = words[: engines.engine_named(name).max_events]
         scores[name] = engines.score(root, name, some)
         if name in deciding:
             bits[name] = engines.decisions(root, name, some)
-        progress.update(done)
     rows = np.arange(len(words), dtype=np.uint64)
     counts.add(Block((0, TEST_VECTORS), 0, rows, scores, words), bits)
     return []

@@ -19,7 +19,7 @@ from naetrigger.contracts.errors import (
     suggestion,
 )
 from naetrigger.contracts.manifest import Manifest, StageRecord, damage, read_manifest, verify
-from naetrigger.contracts.progress import Progress, Silent
+from naetrigger.contracts.progress import RUNNING, Progress, Silent
 from naetrigger.contracts.version import __version__
 from naetrigger.contracts.workers import Workers
 from naetrigger.pipeline.passwords import masked_in
@@ -175,15 +175,18 @@ def _bring_up_to_date(
         return adopted, "kept"
     notify(f"{stage.name}: {_reason(stage, root, manifest, key)}")
     folder = begin_stage(root, stage.name, key, stage.resumes)
+    start = time.monotonic()
     stage.run(replace(work, folder=folder))
     record = StageRecord(key, stage.parents, recipe.seed, versions(stage.packages), files=())
-    return finish_stage(root, manifest, stage.name, record), "made"
+    finished = finish_stage(root, manifest, stage.name, record)
+    notify(f"{stage.name}: done, {time.monotonic() - start:.1f} s")
+    return finished, "made"
 
 
 def _reason(stage: Stage, root: Path, manifest: Manifest, key: str) -> str:
     record = manifest.stages.get(stage.name)
     if record is None:
-        return "running"
+        return RUNNING
     if record.key != key:
         return "made anew (its settings or inputs have changed)"
     missing = [file.path for file in record.files if not (root / file.path).is_file()]

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TaskID,
@@ -25,6 +24,7 @@ from rich.progress import (
 from rich.table import Table
 
 from naetrigger.contracts import progress
+from naetrigger.contracts.progress import RUNNING
 from naetrigger.pipeline.event_files import readable
 from naetrigger.validation.report.schema import FirmwareEstimate
 
@@ -38,11 +38,12 @@ class ProgressBar:
     """Progress on a terminal: one bar for each piece of work, with rate, time left, values."""
 
     def __init__(self, console: Console) -> None:
+        self.console = console
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[done]}"),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[values]}", style="dim"),
@@ -50,20 +51,33 @@ class ProgressBar:
             transient=True,
         )
         self._task: TaskID | None = None
+        self._total = 0
         self._clock = _Clock()
 
     def start(self, label: str, total: int) -> None:
         self.stop()
-        self._clock = _Clock()
+        self._total, self._clock = total, _Clock()
         self._bars.start()
-        self._task = self._bars.add_task(escape(label), total=total, rate="", values="")
+        self._task = self._bars.add_task(
+            escape(label),
+            total=total or None,
+            done=_of_total(0, total) if total else "",
+            rate="",
+            values="",
+        )
 
     def update(self, done: int, **values: float) -> None:
         if self._task is None or not self._clock.due(REFRESH_SECONDS):
             return
         rate = self._clock.rate(done)
-        shown = _shown(values)
-        self._bars.update(self._task, completed=done, rate=rate, values=shown, refresh=True)
+        self._bars.update(
+            self._task,
+            completed=done,
+            done=_of_total(done, self._total),
+            rate=rate,
+            values=_shown(values),
+            refresh=True,
+        )
 
     def stop(self) -> None:
         """Take the bar away; what was printed above it stays."""
@@ -77,7 +91,7 @@ class ProgressLines:
     """Progress where there is no terminal: a plain line now and then."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        self.console = console
         self._label, self._total = "", 0
         self._clock = _Clock()
 
@@ -89,13 +103,14 @@ class ProgressLines:
     def update(self, done: int, **values: float) -> None:
         if self._clock.due(LINE_EVERY_SECONDS):
             rate, left = self._clock.rate(done), self._clock.seconds_left(done, self._total)
+            ends = f"{rate}, {left:.0f} s left" if self._total else rate
             parts = (
-                f"{self._label}: {done}/{self._total}",
-                f"{rate}, {left:.0f} s left" if rate else "",
+                f"{self._label}: {_of_total(done, self._total)}",
+                ends if rate else "",
                 _shown(values),
             )
             line = ", ".join(part for part in parts if part)
-            self._console.print(line, markup=False, soft_wrap=True)
+            self.console.print(line, markup=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Nothing to take away."""
@@ -131,6 +146,10 @@ class _Clock:
             self._first = done
         seconds = time.monotonic() - self._start
         return (done - self._first) / seconds if seconds > 0 else 0.0
+
+
+def _of_total(done: int, total: int) -> str:
+    return f"{done}/{total}" if total else f"{done} events"
 
 
 def _shown(values: dict[str, float]) -> str:
@@ -186,7 +205,10 @@ def watching(silent: bool, debug: bool) -> Iterator[Watcher]:
 
     def line(text: str) -> None:
         shown.stop()
-        console.print(text, markup=False, soft_wrap=True)
+        if console.is_terminal and text.endswith(f": {RUNNING}"):
+            shown.start(text, 0)  # what stays is how long it took
+        else:
+            console.print(text, markup=False, soft_wrap=True)
 
     warnings = _Warnings(line)
     if not debug:

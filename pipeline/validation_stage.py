@@ -68,13 +68,13 @@ def _all_scores(work: Work, test: list[Events]) -> dict[str, dict[str, dict[str,
         for model, spec in specs.items()
     }
     names = engines.available(work.root)
-    work.progress.start("scoring", len(names))
     scores: dict[str, dict[str, dict[str, Any]]] = {}
-    for done, name in enumerate(names, start=1):
+    for done, name in enumerate(names):
+        work.progress.start(f"scoring: {name}", len(names))
+        work.progress.update(done)
         kind = engines.engine_named(name)
         limited = {process: x[: kind.max_events] for process, x in words[kind.model].items()}
         scores.setdefault(kind.model, {})[name] = _scores_of(work.root, name, limited)
-        work.progress.update(done)
     if (work.root / "training" / f"{BASELINE}.json").exists():
         scores[BASELINE] = {"torch": _scores_of(work.root, BASELINE, words["teacher"])}
     return scores

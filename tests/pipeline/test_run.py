@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import os
 import subprocess
 import sys
@@ -154,6 +155,7 @@ def test_same_result_upstream_keeps_what_follows(calls: Calls, tmp_path: Path) -
     lines = bring_up(calls, tmp_path)
     assert calls.made == ["data"]
     assert f"data: made anew ({tmp_path / 'data' / 'a.txt'} is missing)" in lines
+    assert any(re.fullmatch(r"data: done, \d+\.\d s", line) for line in lines)
 
 
 def test_edited_file_is_refused(calls: Calls, tmp_path: Path) -> None:

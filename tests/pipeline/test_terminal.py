@@ -52,6 +52,35 @@ def test_bar_shows_rate_time_left_and_values(monkeypatch: pytest.MonkeyPatch) ->
     bar.update(4)  # after the end: no matter
 
 
+def test_events_that_nobody_counted_have_no_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(terminal, "LINE_EVERY_SECONDS", 0.0)
+    bar, lines = terminal.ProgressBar(console(True)), terminal.ProgressLines(console(False))
+    for shown in (bar, lines):
+        shown.start("more.csv, network", 0)
+        shown.update(3000)
+        shown.stop()
+        text = text_of(shown.console)
+        assert "3000 events" in text
+        assert "/0" not in text
+        assert "left" not in text
+
+
+def test_on_a_terminal_a_stage_that_is_done_alone_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+    for is_terminal in (True, False):
+        target = console(is_terminal)
+        monkeypatch.setattr(terminal, "Console", lambda target=target, **_: target)
+        with terminal.watching(silent=False, debug=False) as watcher:
+            watcher.line("data: running")
+            watcher.line("data: done, 2.1 s")
+        seen[is_terminal] = text_of(target)
+    assert seen[False] == "data: running\ndata: done, 2.1 s\n"
+    assert "data: running" in seen[True]
+    assert "data: running\n" not in seen[True]
+    assert "data: done, 2.1 s\n" in seen[True]
+
+
 def test_no_color(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")

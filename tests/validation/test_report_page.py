@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from naetrigger.contracts.progress import Silent
 from naetrigger.validation.baselines import fit_pca
 from naetrigger.validation.comparison import compare
 from naetrigger.validation.report.build import _pca_note, build_report
+from naetrigger.validation.report.figures import report_figures
 from naetrigger.validation.report.html import key_numbers, render_page
 from naetrigger.validation.report.schema import Check, DecisionBit, Report
 from naetrigger.validation.settings import ValidationSettings
@@ -84,6 +86,17 @@ def test_a_column_for_reweighting_only_where_it_is_wanted(report: Report) -> Non
     assert "<th>reweighted</th>" in section(render_page(report), "auc")
     plain = changed(report, metadata=report.metadata.model_copy(update={"reweight": None}))
     assert "reweighted" not in section(render_page(plain), "auc").split("<details>")[0]
+
+
+def test_figures_are_named_while_they_are_drawn(
+    report: Report, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    listener = Silent()
+    monkeypatch.setattr(listener, "start", lambda label, total: told.append((label, total)))
+    found = compare(QUICK, inputs(n=600, signals=("svj",)))
+    assert next(iter(report_figures(report, found, listener))).name == "auc"
+    assert told == [("figures: summary", 8)]
 
 
 def test_components_that_leave_one_direction_are_no_rival() -> None:

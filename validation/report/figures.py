@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.validation import curve_plots, report_plots, score_plots
 from naetrigger.validation.baselines import SINGLE_INPUT
 from naetrigger.validation.chain_plot import chains_figure, read_chains
@@ -23,18 +24,27 @@ from naetrigger.validation.reweighting import effective_number
 LINES_A_FIGURE = 4  # more signals than line styles one can tell apart go into a second figure
 
 
-def report_figures(report: Report, comparison: Comparison) -> Iterator[ReportFigure]:
+def report_figures(
+    report: Report, comparison: Comparison, progress: Progress | None = None
+) -> Iterator[ReportFigure]:
     """All figures, drawn one after the other."""
-    settings = comparison.settings
+    settings, listener = comparison.settings, progress or Silent()
     style = Style(settings.plot_style, _label(comparison), report.metadata.sample)
-    yield from _summary_figures(report, style, settings.limits.relative_difference)
-    yield from _ensemble_figures(report, style)
-    yield from _input_figures(comparison, style)
-    yield from _roc_figures(comparison, style)
-    yield from _score_figures(comparison, style)
-    yield from selection_figures(report, comparison, style)
-    yield from _firmware_figures(report, style)
-    yield from _training_figures(comparison, style)
+    sections = {
+        "summary": _summary_figures(report, style, settings.limits.relative_difference),
+        "ensemble": _ensemble_figures(report, style),
+        "inputs": _input_figures(comparison, style),
+        "ROC curves": _roc_figures(comparison, style),
+        "scores": _score_figures(comparison, style),
+        "selected background": selection_figures(report, comparison, style),
+        "firmware": _firmware_figures(report, style),
+        "training": _training_figures(comparison, style),
+    }
+    for done, (name, drawn) in enumerate(sections.items()):
+        listener.start(f"figures: {name}", len(sections))
+        listener.update(done)
+        yield from drawn
+    listener.update(len(sections))
 
 
 def _training_figures(comparison: Comparison, style: Style) -> Iterator[ReportFigure]:

@@ -10,7 +10,7 @@ from importlib import resources
 
 import jinja2
 
-from naetrigger.contracts.progress import Progress, Silent
+from naetrigger.contracts.progress import Progress
 from naetrigger.validation.baselines import SINGLE_INPUT
 from naetrigger.validation.comparison import Comparison
 from naetrigger.validation.inputs import STUDENT, TEACHER
@@ -33,11 +33,7 @@ STYLE = "style.css"
 
 def render_html(report: Report, comparison: Comparison, progress: Progress | None = None) -> str:
     """The page with all figures; the same report gives the same text."""
-    listener = progress or Silent()
-    listener.start("figures", 1)
-    figures = list(report_figures(report, comparison))
-    listener.update(1)
-    return render_page(report, figures)
+    return render_page(report, list(report_figures(report, comparison, progress)))
 
 
 def render_page(report: Report, figures: Sequence[ReportFigure] = ()) -> str:
