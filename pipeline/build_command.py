@@ -23,7 +23,11 @@ def build(
     folder: FolderArgument,
     project: Annotated[
         list[str] | None,
-        typer.Option("--project", help="A folder of the export: hls (default), hls_quartus, ..."),
+        typer.Option(
+            "--project",
+            metavar="FOLDER",
+            help="A folder of the export: hls (default), hls_quartus, ...",
+        ),
     ] = None,
     synthesis: Annotated[
         bool, typer.Option("--synthesis", help="Go on to logic synthesis, where the tool has it.")

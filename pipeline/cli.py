@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import Annotated, Any
@@ -39,6 +40,7 @@ from naetrigger.pipeline.command_options import (
     OPTIONS,
     PASSED,
 )
+from naetrigger.pipeline.help_layout import DATA, FIRMWARE, LOOK, RUN, USE, Command, Group
 from naetrigger.pipeline.usage import in_our_words
 
 # Newer typers carry their own copy of click, so its exceptions are reached through typer's.
@@ -46,6 +48,7 @@ UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="naetrigger",
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Anomaly-detection autoencoders for hardware triggers, from events to firmware.",
@@ -141,24 +144,39 @@ for _name, _until, _description in (
     ("export", "export", "Run a recipe as far as the firmware artefacts."),
     ("validate", "validation", "Run a recipe to the report, as `run` does."),
 ):
-    app.command(_name, help=_description)(run_commands.stage_command(_until))
-app.command("report")(run_commands.report)
-app.command("show")(run_commands.show)
-app.command("doctor")(doctor_command.doctor)
-app.command("build")(build_command.build)
-app.command("synthesize")(synthesize_command.synthesize)
-app.command("track")(track_command.track)
-app.command("package")(package_command.package)
-app.command("vectors")(vectors_command.vectors)
-app.command("import")(import_command.import_)
-app.command("search")(search_command.search)
-app.command("list")(run_commands.list_)
-app.command("score")(score_commands.score)
-app.command("compare")(compare_command.compare)
-app.command("diff")(diff_command.diff)
-app.command("monitor")(monitor_command.monitor)
-app.command("rates")(rates_commands.rates)
-app.add_typer(data_commands.app, name="data")
+    app.command(_name, help=_description, cls=Command, rich_help_panel=RUN)(
+        run_commands.stage_command(_until)
+    )
+COMMANDS: dict[str, dict[str, Callable[..., Any]]] = {
+    RUN: {"search": search_command.search},
+    LOOK: {
+        "show": run_commands.show,
+        "report": run_commands.report,
+        "diff": diff_command.diff,
+        "track": track_command.track,
+    },
+    USE: {
+        "score": score_commands.score,
+        "compare": compare_command.compare,
+        "monitor": monitor_command.monitor,
+        "rates": rates_commands.rates,
+    },
+    FIRMWARE: {
+        "build": build_command.build,
+        "synthesize": synthesize_command.synthesize,
+        "package": package_command.package,
+        "vectors": vectors_command.vectors,
+    },
+    DATA: {
+        "import": import_command.import_,
+        "list": run_commands.list_,
+        "doctor": doctor_command.doctor,
+    },
+}
+for _panel, _commands in COMMANDS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, cls=Command, rich_help_panel=_panel)(_command)
+app.add_typer(data_commands.app, name="data", rich_help_panel=DATA)
 
 logging.getLogger("naetrigger").addHandler(logging.NullHandler())
 

@@ -26,11 +26,12 @@ from naetrigger.pipeline.command_options import (
     at_work,
     watching_parts,
 )
+from naetrigger.pipeline.help_layout import Command, Group
 
-app = typer.Typer(no_args_is_help=True, help="Event files: look at them, convert them.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Event files: look at them, convert them.")
 
 
-@app.command()
+@app.command(cls=Command)
 def info(
     file: Annotated[Path, typer.Argument(help="An event file of any known format.")],
     format: FormatOption = None,
@@ -68,9 +69,11 @@ def info(
     return FAILED if document["problems"] else PASSED
 
 
-@app.command()
+@app.command(cls=Command)
 def convert(
-    files: Annotated[list[Path], typer.Argument(help="Event files of any known format.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Event files of any known format.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="The file to write: .h5 .parquet .csv .txt.")],
     to: Annotated[
         str | None, typer.Option("--to", help="The format to write; default: by the suffix.")
@@ -79,10 +82,13 @@ def convert(
     view: ViewOption = None,
     process: Annotated[
         list[str] | None,
-        typer.Option("--process", help="Processes to take, or the name of each file's."),
+        typer.Option(
+            "--process", metavar="NAME", help="Processes to take, or the name of each file's."
+        ),
     ] = None,
     role: Annotated[
-        list[str] | None, typer.Option("--role", help="background or signal; for all, or each.")
+        list[str] | None,
+        typer.Option("--role", metavar="ROLE", help="background or signal; for all, or each."),
     ] = None,
     tree: TreeOption = None,
     branch: BranchOption = None,
@@ -128,7 +134,7 @@ def convert(
     typer.echo(f"{out}: {done.format}: {counts}")
 
 
-@app.command()
+@app.command(cls=Command)
 def generate(
     process: Annotated[str, typer.Argument(help="What to simulate: naetrigger list processes.")],
     events: Annotated[
@@ -163,12 +169,14 @@ def generate(
     return PASSED
 
 
-@app.command()
+@app.command(cls=Command)
 def spec(
     file: Annotated[Path, typer.Argument(help="An event file of any known format.")],
     offline: Annotated[
         list[str] | None,
-        typer.Option("--offline", help="COLUMN=log or COLUMN=log1p: what the host does to it."),
+        typer.Option(
+            "--offline", metavar="COLUMN=log", help="Or COLUMN=log1p: what the host does to it."
+        ),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="The spec's name.")] = "my-inputs",
     keep_constant: Annotated[

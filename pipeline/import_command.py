@@ -19,7 +19,9 @@ from naetrigger.pipeline.command_options import (
 
 TargetOption = Annotated[
     list[str] | None,
-    typer.Option("--target", help="rtl, rtlsim, hls or onnx; default: all of them."),
+    typer.Option(
+        "--target", metavar="TARGET", help="rtl, rtlsim, hls or onnx; default: all of them."
+    ),
 ]
 
 

@@ -37,7 +37,9 @@ ROWS = 12  # inputs of a file on the terminal, those that moved most
 
 def monitor(
     folder: FolderArgument,
-    files: Annotated[list[Path], typer.Argument(help="Event files of any known format.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Event files of any known format.")
+    ],
     reference: Annotated[
         Path | None,
         typer.Option("--reference", help="What to compare with; default: the run's test sample."),

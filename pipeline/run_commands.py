@@ -298,10 +298,14 @@ def show(
 
 
 def list_(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"One of {', '.join(Kind)}.")],
     of: Annotated[
         Document | None,
-        typer.Option("--of", help="Of `schema`: which document's; default: recipe."),
+        typer.Option(
+            "--of",
+            metavar="DOCUMENT",
+            help=f"Of `schema`: which document's, of {', '.join(Document)}; default: recipe.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -320,4 +324,7 @@ def list_(
     if as_json:
         typer.echo(json.dumps(rows))
         return
-    terminal.show_table("", list(rows[0]), [list(row.values()) for row in rows])
+    columns = list(rows[0])
+    if terminal.is_narrow():
+        columns = [column for column in columns if column != "source"]
+    terminal.show_table("", columns, [[row[column] for column in columns] for row in rows])

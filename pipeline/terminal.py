@@ -31,6 +31,7 @@ from naetrigger.validation.report.schema import FirmwareEstimate
 LINE_EVERY_SECONDS = 15.0
 REFRESH_SECONDS = 0.1
 MAX_ATTRIBUTE = 300  # characters
+WIDE_ENOUGH = 140  # columns of a terminal
 PIPE_WIDTH = 1000  # of a table that goes into a pipe or a file
 
 
@@ -292,6 +293,12 @@ def show_firmware(firmware: Sequence[FirmwareEstimate]) -> None:
         if estimate.maximum_clock_mhz is not None:
             clock = f"{estimate.maximum_clock_mhz:g} MHz at most: {estimate.tool}"
             Console(highlight=False, soft_wrap=True).print(clock, markup=False)
+
+
+def is_narrow() -> bool:
+    """Whether what can be left out of a wide table is better left out."""
+    console = Console()
+    return console.is_terminal and console.width < WIDE_ENOUGH
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
