@@ -68,7 +68,8 @@ def score(
         typer.echo(json.dumps({"exit_status": PASSED, **done}))
         return PASSED
     counts = ", ".join(f"{name} {count}" for name, count in done["events"].items())
-    typer.echo(f"{out}: {counts}; scores {done['lowest']:g} to {done['highest']:g}")
+    hardware = "hardware " if done["model"] == "student" else ""
+    typer.echo(f"{out}: {counts}; {hardware}scores {done['lowest']:g} to {done['highest']:g}")
     if not quiet:
         typer.echo(f"time {done['seconds']:.1f} s, {done['events_per_second']:.4g} events/s")
         for column, n in done["saturated"].items():

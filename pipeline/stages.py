@@ -192,7 +192,7 @@ VALIDATION = Stage(
     packages=("numpy", "scipy", "matplotlib", "mplhep"),
     reads=("data/*", "training/*", "student/*", "export/*"),
     extras=build_digests,
-    schema=4,
+    schema=5,
 )
 
 STAGES: tuple[Stage, ...] = (DATA, TRAINING, STUDENT, EXPORT, VALIDATION)

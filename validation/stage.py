@@ -18,7 +18,7 @@ from naetrigger.validation.report.html import render_html
 from naetrigger.validation.report.schema import Report, report_to_json
 from naetrigger.validation.settings import ValidationSettings
 
-SCORES_FORMAT = "naetrigger-scores"
+SCORES_FORMAT = "naetrigger-test-scores"  # all engines; `naetrigger score` writes another layout
 SCORES_VERSION = 1
 
 

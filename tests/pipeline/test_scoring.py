@@ -319,7 +319,7 @@ def test_the_command(
     assert run_command_line(arguments) == 2
     assert "exists already" in capsys.readouterr().err
     assert run_command_line([*arguments, "--force"]) == 0
-    assert f"zero_bias {N}, a_4l 70" in capsys.readouterr().out
+    assert f"zero_bias {N}, a_4l 70; hardware scores " in capsys.readouterr().out
 
 
 def test_every_fast_engine_of_a_real_run_agrees(finished_run: Path, tmp_path: Path) -> None:

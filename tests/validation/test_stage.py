@@ -157,6 +157,7 @@ def test_scores_are_written_as_they_came(inputs, run):
     _, folder = run
     given = inputs(**SMALL)
     with h5py.File(folder / "scores.h5") as file:
+        assert file.attrs["format"] == "naetrigger-test-scores"  # not that of `naetrigger score`
         network = file["svj/scores/student/network"]
         assert network.dtype == np.int64
         assert np.array_equal(network, given.scores["student"]["network"]["svj"])
