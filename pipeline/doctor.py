@@ -13,7 +13,10 @@ from typing import Any, Literal
 
 from naetrigger.contracts.version import __version__
 
-State = Literal["works", "missing", "broken"]
+State = Literal["works", "installed", "missing", "broken"]
+"""installed: of the version that is needed, and not tried."""
+
+SLOW = ("CUDA",)  # looks that import what they look at
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class Finding:
     problem: str = ""
     remedy: str = ""
 
+    @property
+    def fails(self) -> bool:
+        """Whether something is to be done."""
+        return self.state in ("missing", "broken")
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -45,7 +53,7 @@ class Diagnosis:
     @property
     def obstacles(self) -> tuple[Finding, ...]:
         """What keeps the main job, `naetrigger run`, from working."""
-        return tuple(f for f in self.findings if f.needed and f.state != "works")
+        return tuple(f for f in self.findings if f.needed and f.fails)
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -59,20 +67,24 @@ class Diagnosis:
         }
 
 
-def diagnose(notify: Callable[[str], None] = lambda name: None) -> Diagnosis:
-    """Look at everything and try it; half a minute where all extras are installed.
+def diagnose(
+    notify: Callable[[str], None] = lambda name: None, *, quick: bool = False
+) -> Diagnosis:
+    """Look at everything and try it; about a minute where all extras are installed.
 
     notify : told the name of what is looked at next
+    quick : look at versions and tools alone, and import nothing
     """
-    return Diagnosis(tuple(_findings(notify)))
+    return Diagnosis(tuple(_findings(notify, quick)))
 
 
-def _findings(notify: Callable[[str], None]) -> Iterator[Finding]:
+def _findings(notify: Callable[[str], None], quick: bool) -> Iterator[Finding]:
     from naetrigger.pipeline import doctor_packages, doctor_tools
 
     for group in doctor_packages.groups():
         notify(group.name)
-        yield doctor_packages.examine(group)
+        yield doctor_packages.examine(group, tried=not quick)
     for name, look in doctor_tools.LOOKS.items():
-        notify(name)
-        yield look()
+        if not (quick and name in SLOW):
+            notify(name)
+            yield look()

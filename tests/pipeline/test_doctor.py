@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import tomllib
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -259,7 +260,7 @@ def test_the_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(doctor_command, "diagnose", lambda notify: Diagnosis(findings))
+    monkeypatch.setattr(doctor_command, "diagnose", lambda notify, quick: Diagnosis(findings))
     assert run_command_line(["doctor", "--json"]) == status
     document = json.loads(capsys.readouterr().out)
     assert (document["exit_status"], document["main_job"]) == (status, status == 0)
@@ -270,6 +271,45 @@ def test_the_command(
     assert f"    {findings[1].remedy}" in said
     last = "naetrigger run works here" if status == 0 else "cannot work here without: g++"
     assert last in said
+
+
+def test_plain_output_is_the_table_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def found(notify: Callable[[str], None], quick: bool) -> Diagnosis:
+        notify("core")
+        return Diagnosis((WORKS,))
+
+    monkeypatch.setattr(doctor_command, "diagnose", found)
+    assert run_command_line(["doctor"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_quick_it_imports_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tried(text: object) -> str:
+        raise AssertionError(text)
+
+    monkeypatch.setattr(doctor_packages, "import_problem", tried)
+    monkeypatch.setattr(doctor_tools, "run_python", tried)
+    found = doctor.diagnose(quick=True)
+    states = {finding.name: finding.state for finding in found.findings}
+    assert states["core"] == "installed"
+    assert states["g++"] == "works"
+    assert "CUDA" not in states
+    assert not found.obstacles
+    monkeypatch.setattr(doctor_command, "diagnose", lambda notify, quick: found)
+    assert run_command_line(["doctor", "--quick"]) == 0
+    said = capsys.readouterr().out
+    assert "what naetrigger run needs is installed" in said
+    assert "core (installed)" not in said
+
+
+def test_extras_of_developers_stand_last() -> None:
+    names = [group.name for group in groups()]
+    developers = [name for name in names if name in doctor_packages.DEVELOPERS]
+    assert names[len(names) - len(developers) :] == developers
 
 
 def test_everything_is_looked_at_once(imports: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
