@@ -7,8 +7,9 @@ Both carry fixed-point numbers in floats and are exact: every intermediate is pr
 bits, and the graph is float32; or 53 bits, and it is float64; else it is refused by the edge's
 name. (The qonnx package lets no Quant node give more than float32, so there a rounded edge has at
 most 24 bits.) The first node quantizes the inputs. Output ``score`` (N, 1) is the score's real
-value, ``mantissa * lsb``; the float score is the property ``score_scale`` times it. Output
-``decision`` (N, K), of networks that decide, is 1 where the score reaches a threshold, else 0.
+value, ``mantissa * lsb``; the float score is the property ``float_per_score`` times it, and the
+mantissa is it divided by the property ``score_lsb``. Output ``decision`` (N, K), of networks that
+decide, is 1 where the score reaches a threshold, else 0.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ def _properties(
         "kind": kind,
         "score": network.about.get("score", network.output),
         "score_type": str(score),
-        "score_scale": network.score_scale / score.lsb,
+        "score_lsb": score.lsb,
+        "float_per_score": network.score_scale / score.lsb,
         "edges": {node.name: str(node.type) for node in network.nodes},
         **({"thresholds": [t * score.lsb for t in network.thresholds]} if network.decision else {}),
         **({} if threshold is None else {"threshold": threshold * score.lsb}),

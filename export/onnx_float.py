@@ -5,7 +5,7 @@ Teachers of any other form are traced (onnx_teacher.py).
     write_float_onnx(path, teacher_network(autoencoder), spec)
     OnnxModel(path).run(inputs)["score"]                      (onnx_engines.py)
 
-Outputs: ``score`` (N, 1), the float score with all its factors, and every vector the score could
+Outputs: ``score`` (N, 1), the float score with all its factors, then every vector the score could
 read: ``latent`` and ``reconstruction``, or ``output``.
 """
 
@@ -119,13 +119,15 @@ def write_float_onnx(
         size = layer.weights.shape[1]
         if layer.edge:
             values[layer.edge] = (h, size)
-            graph.output(layer.edge, h, size)
     algebra = _Algebra(graph)
     name, size = evaluate(network.score.expression, values, algebra)
     if size != 1:
         raise InputError(f"onnx: score '{network.score.name}' has {size} values instead of one")
     factor = graph.constant("score_factor", [network.score.factor(width)])
     graph.output(SCORE, graph.add("Mul", [name, factor], "score_scaled", 1), 1)
+    for layer in network.layers:
+        if layer.edge:
+            graph.output(layer.edge, *values[layer.edge])
     properties = float_properties(spec, network.kind, network.score.name, threshold)
     graph.save(path, properties, OPSET)
 

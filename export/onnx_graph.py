@@ -4,7 +4,9 @@ Inputs of every graph are the real numbers of the input spec, ``inputs`` of shap
 offline step, offset and shift, before or after rounding. Properties (``metadata_props``) say how
 they are made, as JSON values: ``columns``, ``units``, ``offline``, ``offsets``, ``shifts``,
 ``input_type``, ``hardware`` (scales of integers), ``tables``, ``steps``, ``source_columns``,
-``score``, ``score_scale``, and ``threshold`` where one is chosen.
+``score``, ``float_per_score`` (float score = float_per_score * output ``score``), and
+``threshold``, in units of the output, where one is chosen. The first output of every graph is
+``score``.
 """
 
 from __future__ import annotations
@@ -134,7 +136,7 @@ def float_properties(
     threshold : in units of the score; none: the file states none
     """
     chosen = {} if threshold is None else {"threshold": threshold}
-    return properties_of(spec) | {"kind": kind, "score": score, "score_scale": 1.0} | chosen
+    return properties_of(spec) | {"kind": kind, "score": score, "float_per_score": 1.0} | chosen
 
 
 def properties_of(spec: InputSpec) -> dict[str, Any]:

@@ -7,7 +7,7 @@ Dense layers in a row are written one by one (onnx_float.py). Everything else is
 own exporter, whatever the energy computes; what a module needs for that is to take the number of
 events from ``x.shape[0]``, never from ``len(x)``, which fixes it.
 
-Outputs: ``score`` (N, 1), and ``latent`` and ``reconstruction`` where the teacher has them. Files
+Outputs: ``score`` (N, 1), then ``latent`` and ``reconstruction`` where the teacher has them. Files
 hold no traces of the program that made them, and the same teacher gives the same bytes.
 """
 

