@@ -127,12 +127,15 @@ class StudentSettings(Settings):
     dense_0, dense_1, ..."""
 
     points: Points = Points()
+    """What the student learns from beside the background."""
     loss: Loss = Loss()
+    """How far the student is from its teacher; what training makes small."""
     float_epochs: int = Field(default=30, ge=0, le=100_000)
     """Passes without quantizers before the formats are chosen; not used by quantize."""
     epochs: int = Field(default=40, ge=0, le=100_000)
     """Passes over background and points with quantizers; 0 rounds the weights and no more."""
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
+    """Background events and points in a step."""
     float_learning_rate: float = Field(default=1e-2, gt=0, le=1)
     """Adam's step without quantizers, falling to zero along a cosine."""
     learning_rate: float = Field(default=5e-3, gt=0, le=1)

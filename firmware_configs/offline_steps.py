@@ -124,8 +124,9 @@ class Remap(Settings):
     prefix: str = "pix"
     """All columns PREFIX_..."""
     power: float | None = Field(default=None, gt=0, le=10)
+    """The exponent; give this or log_scale."""
     log_scale: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """c of log(1 + x / c)."""
+    """c of log(1 + x / c); give this or power."""
     exact: ClassVar[bool] = False
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ from naetrigger.pipeline import (
     diff_command,
     doctor_command,
     import_command,
+    list_command,
     monitor_command,
     package_command,
     rates_commands,
@@ -169,7 +170,7 @@ COMMANDS: dict[str, dict[str, Callable[..., Any]]] = {
     },
     DATA: {
         "import": import_command.import_,
-        "list": run_commands.list_,
+        "list": list_command.list_,
         "doctor": doctor_command.doctor,
     },
 }

@@ -1,4 +1,4 @@
-"""The commands on runs: make one, show it, print its report; and what is shipped."""
+"""The commands on runs: make one, show it, print its report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shlex
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,24 +32,7 @@ from naetrigger.pipeline.command_options import (
     at_work,
     resumable,
 )
-from naetrigger.pipeline.schemas import Document, schema_of
 from naetrigger.training.launch import rank_and_size
-
-
-class Kind(StrEnum):
-    """What can be listed."""
-
-    recipes = "recipes"
-    boards = "boards"
-    machines = "machines"
-    inputs = "inputs"
-    objectives = "objectives"
-    engines = "engines"
-    scores = "scores"
-    samples = "samples"
-    processes = "processes"
-    signals = "signals"
-    schema = "schema"
 
 
 @dataclass(frozen=True)
@@ -295,36 +277,3 @@ def show(
         return PASSED
     show_run(folder, run_recipe(folder), manifest, states, found)
     return PASSED
-
-
-def list_(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"One of {', '.join(Kind)}.")],
-    of: Annotated[
-        Document | None,
-        typer.Option(
-            "--of",
-            metavar="DOCUMENT",
-            help=f"Of `schema`: which document's, of {', '.join(Document)}; default: recipe.",
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """List what is shipped or registered; `schema` prints a JSON schema, by itself the recipe's."""
-    OPTIONS.json, OPTIONS.debug = as_json, debug
-    from naetrigger.pipeline import terminal
-    from naetrigger.pipeline.listings import LISTINGS
-
-    if kind is Kind.schema:
-        typer.echo(json.dumps(schema_of(of or Document.recipe), indent=1))
-        return
-    if of is not None:
-        raise InputError(f"--of: '{kind.value}' has no documents; only `list schema` takes it")
-    rows = LISTINGS[kind.value]()
-    if as_json:
-        typer.echo(json.dumps(rows))
-        return
-    columns = list(rows[0])
-    if terminal.is_narrow():
-        columns = [column for column in columns if column != "source"]
-    terminal.show_table("", columns, [[row[column] for column in columns] for row in rows])

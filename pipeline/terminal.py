@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     Progress,
@@ -26,6 +27,7 @@ from rich.table import Table
 from naetrigger.contracts import progress
 from naetrigger.contracts.progress import RUNNING
 from naetrigger.pipeline.event_files import readable
+from naetrigger.pipeline.recipe_keys import Group
 from naetrigger.validation.report.schema import FirmwareEstimate
 
 LINE_EVERY_SECONDS = 15.0
@@ -312,6 +314,21 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     if title and rows:
         console.print(title, markup=False, soft_wrap=True)
     console.print(table("", columns, rows) if rows else f"{escape(title or 'nothing')}: none")
+
+
+def show_keys(groups: Sequence[Group]) -> None:
+    """Keys of a recipe, section by section; each with its default, values and documentation."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_WIDTH)
+    for i, group in enumerate(groups):
+        if i:
+            console.print()
+        console.print(f"[bold]{escape(group.name)}[/bold]: {escape(group.description)}")
+        for key in group.keys:
+            default = f" = {escape(key.default)}" if key.default else ""
+            console.print(f"[bold]{escape(key.name)}[/bold]{default}  ({escape(key.values)})")
+            console.print(Padding(escape(key.description), (0, 0, 0, 4), expand=False))
 
 
 def show_events(document: Mapping[str, Any]) -> None:

@@ -46,6 +46,7 @@ class Requirement(Settings):
         "latency_cycles", "latency_ns", "initiation_interval", "lut", "ff", "dsp", "bram",
         "lut_levels", "maximum_clock_mhz",
     ]  # fmt: skip
+    """What is judged."""
     of: str = Field(min_length=1)
     """A signal (auc, mean_efficiency, efficiency), a column (divergence, correlation), or the
     target of a firmware figure: hls, rtl."""
@@ -54,7 +55,9 @@ class Requirement(Settings):
     at: Efficiency | None = None
     """The working point of an efficiency or a divergence, by its background efficiency."""
     at_least: Limit | None = None
+    """Its smallest value that passes; give this or at_most."""
     at_most: Limit | None = None
+    """Its largest value that passes."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Requirement:
@@ -123,6 +126,7 @@ class ValidationSettings(Settings):
     rates_khz: tuple[RateKhz, ...] = Field((0.1, 1.0, 5.0, 10.0), min_length=1)
     """What `naetrigger rates` looks for thresholds of, unless told otherwise (docs/rates.md)."""
     limits: Limits = Limits()
+    """What the checks of the report are held against."""
     require: tuple[Requirement, ...] = ()
     """Checks of one's own beside those of `limits` (docs/report.md, Checks)."""
     label: str | None = None

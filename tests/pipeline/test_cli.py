@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from naetrigger.contracts.errors import EnvironmentProblem, TrainingDiverged
+from naetrigger.firmware_configs.shipped import find, shipped_names
 from naetrigger.pipeline import cli, run
 from naetrigger.pipeline.cli import run_command_line
-from naetrigger.pipeline.run_commands import Kind
+from naetrigger.pipeline.list_command import FILES, Kind
 
 COMMANDS = [
     "run",
@@ -162,7 +163,7 @@ def test_unfinished_run_has_no_report(
     ).read_bytes()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.schema])
+@pytest.mark.parametrize("kind", [k for k in Kind if k not in (Kind.schema, Kind.keys)])
 def test_list(kind: Kind, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["list", kind.value]) == 0
     assert "name" in capsys.readouterr().out
@@ -187,6 +188,23 @@ def test_list_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert "objective" in json.loads(capsys.readouterr().out)["properties"]
     assert run_command_line(["list", "boards", "--of", "report"]) == 2
     assert "only `list schema` takes it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_list_prints_a_shipped_file(kind: Kind, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in shipped_names(kind.value):
+        assert run_command_line(["list", kind.value, name]) == 0
+        text = capsys.readouterr().out
+        assert text == find(kind.value, name)[0]
+        assert run_command_line(["list", kind.value, name, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == yaml.safe_load(text)
+    assert run_command_line(["list", kind.value, "nothing"]) == 2
+    assert f"no shipped {kind.value[:-1]} 'nothing'" in capsys.readouterr().err
+
+
+def test_what_has_no_file_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["list", "engines", "torch"]) == 2
+    assert "takes no name, got 'torch'" in capsys.readouterr().err
 
 
 def test_data_info(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
