@@ -36,6 +36,7 @@ from naetrigger.firmware_configs.input_spec import InputSpec
 
 MANIFEST = "MANIFEST.sha256"
 VECTORS = "test_vectors.txt"
+MAX_NAME = 41
 AP_TYPES = "extras/include/ap_types"
 _GUARD = re.compile(r"^(\s*#\s*(?:ifndef|define)\s+)(\w+_H_)[ \t]*$", re.MULTILINE)
 
@@ -49,7 +50,7 @@ class PackageSettings:
     loss_type : of the score as the second of the pair; default the score's, unsigned
     """
 
-    name: str = "GTADModel"
+    name: str
     version: int = 1
     namespace: str | None = None
     input_type: str | None = None
@@ -71,8 +72,10 @@ def write_package(
     thresholds: Mapping[str, Any],
     vectors: int = 10_000,
     seed: int = 0,
-) -> None:
+) -> list[str]:
     """Write the package into the new folder `folder`, whole or not at all.
+
+    Returns what the caller does to an event's values before it hands them over, step by step.
 
     events : features of real events after the spec's steps, shape (N, F); half of the vectors
     thresholds : what thresholds.json says
@@ -95,6 +98,7 @@ def write_package(
         _write_vectors(package / VECTORS, x, network.scores(words), spec)
         write_manifest(package)
         package.rename(folder)
+    return sources.callers_steps(emulator.scales, spec)
 
 
 def vector_inputs(
@@ -127,8 +131,11 @@ def _emulator(
         raise InputError(f"package: version {settings.version} must not be negative")
     namespace = settings.namespace or f"hls4ml_{settings.model.lower()}"
     for what, text in (("name", settings.name), ("namespace", namespace)):
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,40}", text):
-            raise InputError(f"package: {what} '{text}' must be letters, digits and _")
+        if not re.fullmatch(rf"[A-Za-z][A-Za-z0-9_]{{0,{MAX_NAME - 1}}}", text):
+            raise InputError(
+                f"package: {what} '{text}' must be at most {MAX_NAME} letters, digits and _, "
+                "a letter first"
+            )
     if len(spec.features) != network.input.size or spec.fixed != network.input.type:
         raise InputError(
             f"package: the network takes {network.input.size} inputs of {network.input.type}, "

@@ -345,7 +345,7 @@ The library shows `create_model` and `destroy_model` alone, and its code stands 
 
 ## Before the call
 
-{_callers_steps(of, spec)}
+{_before_the_call(callers_steps(of.scales, spec))}
 ## Inputs of spec {spec.name}
 
 ```
@@ -353,12 +353,16 @@ The library shows `create_model` and `destroy_model` alone, and its code stands 
 """
 
 
-def _callers_steps(of: Emulator, spec: InputSpec) -> str:
+def callers_steps(scales: Scales, spec: InputSpec) -> list[str]:
     """What software does to the values before prepare_input, in order."""
     steps = [_step_text(step.model_dump(mode="json", exclude_none=True)) for step in spec.steps]
-    if not of.scales.hardware:
+    if not scales.hardware:
         steps += [_formula(feature) for feature in spec.features]
-        steps.append(f"rounding to `{cpp_type(of.scales.unscaled)}`")
+        steps.append(f"rounding to `{cpp_type(scales.unscaled)}`")
+    return steps
+
+
+def _before_the_call(steps: list[str]) -> str:
     if not steps:
         return "No step of the input spec is left to the caller.\n"
     numbered = "".join(f"{number}. {step}\n" for number, step in enumerate(steps, 1))

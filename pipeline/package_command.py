@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,9 @@ def package(
     out: Annotated[
         Path | None, typer.Option("--out", help="The new folder; default: RUN/../NAME_vN.")
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="The model's name.")] = "GTADModel",
+    name: Annotated[
+        str | None, typer.Option("--name", help="The model's name; default: the recipe's.")
+    ] = None,
     version: Annotated[int, typer.Option("--version", help="Its version.")] = 1,
     namespace: Annotated[
         str | None, typer.Option("--namespace", help="C++ namespace; default: hls4ml_NAME_vN.")
@@ -52,18 +55,31 @@ def package(
         text = f"{folder}: {document['files']} files as in the manifest; {document['test']}"
     else:
         from naetrigger.export.emulator_package import PackageSettings
-        from naetrigger.pipeline.packaging import package_run
+        from naetrigger.pipeline.packaging import model_name, package_run
 
-        settings = PackageSettings(name, version, namespace, input_type, loss_type)
+        settings = PackageSettings(
+            name or model_name(folder), version, namespace, input_type, loss_type
+        )
         target = out or folder.resolve().parent / settings.model
-        package_run(folder, target, settings, vectors)
-        document = {"package": str(target), "model": settings.model}
-        text = f"{target}: make && ./test"
+        steps = package_run(folder, target, settings, vectors)
+        document = {"package": str(target), "model": settings.model, "callers_steps": steps}
+        text = _written(target, steps)
     if as_json:
         typer.echo(json.dumps(document))
     elif not quiet:
         typer.echo(text)
     return PASSED
+
+
+def _written(target: Path, steps: list[str]) -> str:
+    """Where it is, how it is tried, and what is left to the caller."""
+    lines = [f"written: {target}; test it: (cd {shlex.quote(str(target))} && make && ./test)"]
+    if steps:
+        lines.append(
+            f"the caller does {len(steps)} steps before each call, such as {steps[0]}; "
+            "README.md there lists them under 'Before the call'"
+        )
+    return "\n".join(lines)
 
 
 def _checked(folder: Path) -> dict[str, object]:

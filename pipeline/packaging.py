@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +28,27 @@ EVENTS = 20_000
 _UNVALIDATED = "the run's validation is not of this export: finish it with naetrigger run"
 
 
-def package_run(root: Path, out: Path, settings: PackageSettings, vectors: int) -> Path:
-    """Write the emulator package of the run `root` into the new folder `out`; its path."""
+def model_name(root: Path) -> str:
+    """The recipe's name as C++ takes it: `l1-objects` gives `l1_objects`."""
+    from naetrigger.export.emulator_package import MAX_NAME
+    from naetrigger.pipeline.run import run_recipe
+
+    read_manifest(root)  # InputError for a folder that is no run
+    name = re.sub(r"\W", "_", run_recipe(root).name)
+    return (name if name[0].isalpha() else f"model_{name}")[:MAX_NAME]
+
+
+def package_run(root: Path, out: Path, settings: PackageSettings, vectors: int) -> list[str]:
+    """Write the emulator package of the run `root` into the new folder `out`.
+
+    Returns the steps that are left to whoever calls it.
+    """
     from naetrigger.export.emulator_package import write_package
 
     read_manifest(root)  # InputError for a folder that is no run
     network = load_network(root / "export" / "network")
     spec = spec_of(root, "student")
-    write_package(
+    return write_package(
         network,
         spec,
         out,
@@ -44,7 +58,6 @@ def package_run(root: Path, out: Path, settings: PackageSettings, vectors: int) 
         thresholds=thresholds_of(root, network),
         vectors=vectors,
     )
-    return out
 
 
 def thresholds_of(root: Path, network: FixedPointNetwork) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def package(folder: Path, version: int, **changes: object) -> Path:
         with_decision(network(abs(version)), [30]),
         SPEC,
         folder,
-        replace(PackageSettings(version=version), **changes),  # type: ignore[arg-type]
+        replace(PackageSettings("GTADModel", version), **changes),  # type: ignore[arg-type]
         load_board("vu13p-5ns"),
         events=real_events(),
         thresholds={"rates": []},
@@ -337,8 +337,8 @@ def test_a_spec_without_integers_gives_the_inputs_themselves() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "a b"}, "name 'a b' must be letters"),
-        ({"namespace": "std::x"}, "namespace 'std::x' must be letters"),
+        ({"name": "a b"}, "name 'a b' must be at most 41 letters"),
+        ({"namespace": "std::x"}, "namespace 'std::x' must be at most 41 letters"),
         ({"version": -1}, "must not be negative"),
         ({"input_type": "ap_fixed<4,4>"}, "does not hold the hardware integers"),
         ({"input_type": "float"}, "is no fixed-point format"),

@@ -25,7 +25,9 @@ from naetrigger.export.vectors import agreement_vectors
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.pipeline.cli import run_command_line
-from naetrigger.pipeline.packaging import thresholds_of
+from naetrigger.pipeline.package_command import _written
+from naetrigger.pipeline.packaging import model_name, thresholds_of
+from naetrigger.pipeline.recipe import Recipe
 from naetrigger.pipeline.run import run_recipe
 from naetrigger.pipeline.stages import VALIDATION
 from naetrigger.pipeline.vector_writing import FORMATS
@@ -153,8 +155,10 @@ def test_a_package_is_written_from_a_run(
 ) -> None:
     out = tmp_path / "package"
     command = ["package", str(run_folder), "--out", str(out), "--version", "7"]
+    command += ["--name", "GTADModel"]
     assert run_command_line([*command, "--vectors", "60", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["model"] == "GTADModel_v7"
+    document = json.loads(capsys.readouterr().out)
+    assert (document["model"], document["callers_steps"]) == ("GTADModel_v7", [])
     table = np.loadtxt(out / "test_vectors.txt", dtype=np.int64, comments="#")
     assert table.shape == (60, 58)
     scales = (out / "GTADModel_v7" / "scales.h").read_text()
@@ -164,6 +168,35 @@ def test_a_package_is_written_from_a_run(
     (out / "README.md").write_text("other")
     assert run_command_line(["package", str(out), "--check"]) == 2
     assert "README.md: edited" in capsys.readouterr().err
+
+
+def test_a_package_is_called_as_its_recipe_and_says_how_it_is_tried(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a package"
+    assert run_command_line(["package", str(run_folder), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert said == f"written: {out}; test it: (cd '{out}' && make && ./test)\n"
+    assert (out / "small_v1" / "scales.h").is_file()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "model"),
+    [("l1-objects", "l1_objects"), ("2.1+x", "model_2_1_x"), ("a" * 60, "a" * 41)],
+)
+def test_names_that_are_none_in_cpp_become_such(
+    recipe: str, model: str, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("naetrigger.pipeline.run.run_recipe", lambda root: Recipe(name=recipe))
+    assert model_name(run_folder) == model
+
+
+def test_steps_that_are_left_to_the_caller_are_said() -> None:
+    text = _written(Path("p"), ["`ht`: (log(x) - 5.0) / 2^1", "rounding to `ap_fixed<10,3>`"])
+    assert text.splitlines()[1] == (
+        "the caller does 2 steps before each call, such as `ht`: (log(x) - 5.0) / 2^1; "
+        "README.md there lists them under 'Before the call'"
+    )
 
 
 def test_thresholds_of_rates_report_and_decision(run_folder: Path) -> None:
