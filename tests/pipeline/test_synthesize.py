@@ -81,7 +81,7 @@ def test_a_budget_exceeded_is_the_exit_status(
     monkeypatch.setattr(synthesis, "synthesize", lambda *arguments: deep)
     assert run_command_line(["synthesize", str(run)]) == 1
     said = capsys.readouterr().out
-    assert "FAILED: budget lut of rtl (yosys): 9e+04 LUT" in said
+    assert "FAILED: budget lut of rtl (yosys): 90 000 LUT of " in said
     assert "3600 LUT (4%) too much; narrow student.weight_bits" in said
     assert "logic depth of rtl (yosys): 5.1 ns, must be <= 5 ns: 17 LUT levels of 0.3 ns" in said
 
