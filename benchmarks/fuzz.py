@@ -33,6 +33,7 @@ NAMES = (
 )
 MAX_BYTES = 20_000
 HANGS_SECONDS = 25
+MEMORY_MB = 6000  # the HDF5 library makes room for a string of whatever length it reads, up to 4 GB
 WHY = ".why"  # behind the name of an input: what came of it
 
 
@@ -130,7 +131,11 @@ def _atheris(name: str, seconds: float, folder: Path) -> None:
         from tests.hostile.fuzz_targets import TARGETS, seeds
     for i, seed in enumerate(seeds(name)):
         (folder / "corpus" / f"seed-{i}").write_bytes(seed)
-    options = [f"-max_total_time={int(seconds)}", f"-max_len={MAX_BYTES}", "-rss_limit_mb=3000"]
+    options = [
+        f"-max_total_time={int(seconds)}",
+        f"-max_len={MAX_BYTES}",
+        f"-rss_limit_mb={MEMORY_MB}",
+    ]
     options += [f"-timeout={HANGS_SECONDS}", f"-artifact_prefix={folder / 'found'}/fatal-"]
     atheris.Setup([sys.argv[0], *options, str(folder / "corpus")], Recorder(TARGETS[name], folder))
     atheris.Fuzz()
