@@ -11,11 +11,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from types import FrameType
 from typing import Any, NamedTuple, Protocol
 
 from naetrigger.contracts.errors import (
@@ -316,10 +318,23 @@ def one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def interrupts_wait() -> Iterator[None]:
-    """Ctrl-C is met when the block is left; threads and processes started in it do not meet it."""
+    """Ctrl-C is met when the block is left; threads and processes started in it do not meet it.
+
+    These inherit that the signal is blocked. Other threads of this process may still be given it,
+    and Python would then call its handler here: so that one waits, too.
+    """
     resource_tracker.ensure_running()  # Python lets Ctrl-C through again when it starts that one
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    met: list[tuple[int, FrameType | None]] = []
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.getsignal(signal.SIGINT)
+    waits = callable(handler) and threading.current_thread() is threading.main_thread()
+    if waits:
+        signal.signal(signal.SIGINT, lambda number, frame: met.append((number, frame)))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if waits:
+            signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if met and callable(handler):
+            handler(*met[0])

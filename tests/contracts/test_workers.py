@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -211,13 +212,23 @@ def test_ctrl_c_while_processes_start_is_the_parents_alone(tmp_path: Path) -> No
     assert (done.stdout, done.stderr) == ("(0, 3.0)\n", "")
 
 
-def test_ctrl_c_is_met_when_the_block_is_left() -> None:
+@pytest.mark.parametrize("threads", [0, 3])
+def test_ctrl_c_is_met_when_the_block_is_left(threads: int) -> None:
+    """Another thread, begun before the block, may be given the signal."""
     met: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: met.append(number))
+    end = threading.Event()
+    others = [threading.Thread(target=end.wait) for _ in range(threads)]
+    for other in others:
+        other.start()
     try:
         with interrupts_wait():
             os.kill(os.getpid(), signal.SIGINT)
+            sum(range(10_000))  # time for a handler to be called
             assert not met
         assert met == [signal.SIGINT]
     finally:
         signal.signal(signal.SIGINT, before)
+        end.set()
+        for other in others:
+            other.join()

@@ -148,15 +148,23 @@ def test_a_worker_that_sees_another_folder_says_so(crew: DaskCrew) -> None:
             list(pool.answers())
 
 
-def test_threads_and_folders_are_looked_at_before_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def worker_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """This process as a worker, which sets limits of its own; they end with the test."""
     for name in ONE_THREAD:
         monkeypatch.setenv(name, "1")
+    return monkeypatch
+
+
+def test_threads_and_folders_are_looked_at_before_a_task(
+    worker_environment: pytest.MonkeyPatch,
+) -> None:
     job = Standard("math", "sqrt", {"folder": "a"})
     assert unfit(job, {"folder": "a"}) is None
     problem = unfit(Standard("math", "sqrt"), {"folder": "a"})
     assert problem is not None
     assert "folder: here nothing, where the command runs a" in problem.text
-    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    worker_environment.setenv("OMP_NUM_THREADS", "8")
     problem, _ = do_task("some pool", job, {"folder": "a"}, (4.0,))
     assert problem is not None
     assert "OMP_NUM_THREADS is 8, must be 1" in problem.text
@@ -170,6 +178,7 @@ class NotAllowed(Standard):
         raise PermissionError(13, "Permission denied", "/runs/mine/manifest.json")
 
 
+@pytest.mark.usefixtures("worker_environment")
 def test_a_folder_that_a_worker_may_not_read_is_named() -> None:
     """Raised in Dask's task, it was taken for a scheduler that is gone."""
     problem, _ = do_task("another pool", NotAllowed("math", "sqrt"), {}, (4.0,))

@@ -13,7 +13,7 @@ from naetrigger.pipeline.usage import in_our_words
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["list", "recipe"], "'kind': no 'recipe' here; did you mean 'recipes'? (there are recip"),
+        (["list", "recipe"], "'KIND': no 'recipe' here; did you mean 'recipes'? (there are rec"),
         (["list", "xyz"], "no 'xyz' here (there are recipes, boards,"),
         (["data", "info", "x.csv", "--units", "HW"], "no 'HW' here; did you mean 'hw'? (there ar"),
         (["data", "generate", "x", "--events", "many", "--out", "o.h5"], "must be a valid integer"),
