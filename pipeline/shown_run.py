@@ -38,8 +38,10 @@ def show_run(
 def show_report(report: Report) -> None:
     """What each signal keeps, where the thresholds are, the firmware, and the checks."""
     targets = [*dict.fromkeys(point.target for point in report.working_points)]
+    reweighted = any(auc.reweighted for auc in report.auc)
     show_table(
-        "AUC, and what a signal keeps at background efficiencies",
+        f"AUC{' (background reweighted to each signal)' if reweighted else ''}, and what a signal "
+        "keeps at background efficiencies",
         ["signal", "model", "AUC", *(f"at {target:g}" for target in targets)],
         [*_signal_rows(report, targets)],
     )
@@ -55,7 +57,7 @@ def show_report(report: Report) -> None:
 
 def _signal_rows(report: Report, targets: list[float]) -> Iterator[list[object]]:
     """Of every signal the models, teacher and student first, and its best single input last."""
-    shown = [auc for auc in report.auc if not auc.reweighted and _is_shown(auc)]
+    shown = [auc for auc in report.auc if _is_shown(auc)]
     kept = {
         (signal.signal, point.model, point.target): signal
         for point in report.working_points

@@ -62,12 +62,19 @@ def said(capsys: pytest.CaptureFixture[str], **more: Any) -> str:
         auc("input:met", 0.77),
         auc("pca", 0.54),
         auc("student", 0.8169),
-        auc("student", 0.7, reweighted=True),
         auc("teacher", 0.8179),
     )
     fields = {"auc": aucs, "firmware": (), "checks": (), "working_points": (), "decision": ()}
     show_report(Report.model_construct(**{**fields, **more}))
     return capsys.readouterr().out
+
+
+def test_reweighted_figures_are_shown_and_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a recipe reweights, all AUCs of a signal are reweighted ones."""
+    assert "reweighted" not in said(capsys)
+    lines = said(capsys, auc=(auc("teacher", 0.8179, reweighted=True),))
+    assert "AUC (background reweighted to each signal), and" in lines
+    assert "0.8179 ± 0.0062" in lines
 
 
 def test_figures_have_their_errors(capsys: pytest.CaptureFixture[str]) -> None:
