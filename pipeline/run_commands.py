@@ -127,13 +127,20 @@ def _run_until(
         "peak_memory_mb": terminal.peak_memory_mb(),
     }
     verdict = _verdict(root) if until == "validation" else {}
-    status = PASSED if verdict.get("passed", True) else FAILED
+    return _tell(root, {**summary, **verdict}, quiet, as_json)
+
+
+def _tell(root: Path, summary: dict[str, Any], quiet: bool, as_json: bool) -> int:
+    """What became of a run, as a document or in words; its exit status."""
+    from naetrigger.pipeline import terminal
+
+    status = PASSED if summary.get("passed", True) else FAILED
     if as_json:
-        typer.echo(json.dumps({"exit_status": status, **summary, **verdict}))
+        typer.echo(json.dumps({"exit_status": status, **summary}))
         return status
-    terminal.show_summary({**summary, **verdict}, quiet)
+    terminal.show_summary(summary, quiet)
     if status != PASSED:
-        check = shlex.quote(verdict["failed_checks"][0]["name"])
+        check = shlex.quote(summary["failed_checks"][0]["name"])
         typer.echo(f"what that means: naetrigger show {shlex.quote(str(root))} --explain {check}")
     return status
 
