@@ -6,6 +6,7 @@ memory; nothing is pickled. A training in one process has the same code with `AL
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from datetime import timedelta
 import numpy as np
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # here, since its functions keep the group there is when it is imported
 from torch import Tensor
 
 from naetrigger.training.launch import rank_and_size
@@ -92,8 +94,11 @@ def together() -> Processes:
 
 
 def part() -> None:
-    """Undo `together`."""
+    """Undo `together`, and end the group's threads: one that still holds a tensor while the
+    interpreter shuts down aborts the process. The networks trained together must be gone.
+    """
     if dist.is_initialized():
+        gc.collect()  # networks that hold the group in reference cycles
         dist.destroy_process_group()
 
 

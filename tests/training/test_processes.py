@@ -151,6 +151,13 @@ def test_bytes_go_back_and_forth(two: Two) -> None:
     assert two.seen[1]["bytes"] == ["from 0", []]
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="Linux names threads there")
+def test_no_thread_of_the_group_outlives_it(two: Two) -> None:
+    for seen in two.seen:
+        assert seen["threads"]
+        assert not [name for name in seen["threads"] if "gloo" in name]
+
+
 def test_another_number_of_processes_cannot_go_on(two: Two) -> None:
     objective = OBJECTIVES["wnae"]
     with pytest.raises(InputError, match=r"begun on 2 process\(es\), this is on 1"):

@@ -96,19 +96,8 @@ def main(folder: Path) -> None:
     processes = together()
     tensors: dict[str, torch.Tensor] = {}
     seen: dict[str, object] = {}
-    for name, objective in OBJECTIVES.items():
-        run = run_of(objective, processes)
-        shown = run.advance()
-        seen[f"{name} loss"] = shown["loss"]
-        for i, parameter in enumerate(run.model.parameters()):
-            if parameter.grad is not None:
-                tensors[f"{name} gradient {i}"] = parameter.grad.clone()
-        while run.state.step < 8:
-            run.advance()
-        tensors |= {f"{name} {k}": v.clone() for k, v in run.model.state_dict().items()}
-        tensors |= {f"{name} own {k}": v for k, v in run.state.tensors().items()}
-        seen[f"{name} rows"] = run.rows
-        seen[f"{name} best"] = [run.best_step, run.best_value]
+    for name in OBJECTIVES:
+        train(name, processes, tensors, seen)
     seen["resumed"] = resumed(folder, processes)
     seen["diverged"] = diverged(processes)
     seen["diverged in validation"] = diverged_in_validation(processes)
@@ -118,8 +107,27 @@ def main(folder: Path) -> None:
         [c.decode() for c in processes.to_first(b"x" * (processes.rank + 1))],
     ]
     part()
+    seen["threads"] = sorted(f.read_text().strip() for f in Path("/proc/self/task").glob("*/comm"))
     (folder / f"{processes.rank}.safetensors").write_bytes(tensor_bytes(tensors))
     (folder / f"{processes.rank}.json").write_text(json.dumps(seen))
+
+
+def train(
+    name: str, processes: Processes, tensors: dict[str, torch.Tensor], seen: dict[str, object]
+) -> None:
+    """Eight steps of an objective, with what they led to."""
+    run = run_of(OBJECTIVES[name], processes)
+    shown = run.advance()
+    seen[f"{name} loss"] = shown["loss"]
+    for i, parameter in enumerate(run.model.parameters()):
+        if parameter.grad is not None:
+            tensors[f"{name} gradient {i}"] = parameter.grad.clone()
+    while run.state.step < 8:
+        run.advance()
+    tensors |= {f"{name} {k}": v.clone() for k, v in run.model.state_dict().items()}
+    tensors |= {f"{name} own {k}": v for k, v in run.state.tensors().items()}
+    seen[f"{name} rows"] = run.rows
+    seen[f"{name} best"] = [run.best_step, run.best_value]
 
 
 def resumed(folder: Path, processes: Processes) -> bool:
