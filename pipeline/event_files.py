@@ -14,7 +14,7 @@ from naetrigger.firmware_configs.digitise import digitise
 from naetrigger.firmware_configs.feature import Offline
 from naetrigger.firmware_configs.input_spec import load_input_spec
 from naetrigger.firmware_configs.trigger_scales import scales_to_derive
-from naetrigger.training.data.readers import EventSource, require_views
+from naetrigger.training.data.readers import EventSource, require_options
 from naetrigger.training.data.survey import survey
 
 SPEC_ROWS = 1_000_000
@@ -25,7 +25,7 @@ def describe_events(
     source: EventSource, spec_name: str | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Format, processes, columns, ranges and problems of an event file, read once through."""
-    require_views([source])
+    require_options([source])
     spec = None if spec_name is None else load_input_spec(spec_name)
     found = [process.document() for process in survey(source, spec, progress)]
     if not found:
@@ -58,6 +58,7 @@ def derived_spec(
     keep_constant : let a constant column be its own offset, instead of refusing it; always so
         where there are hardware integers
     """
+    require_options([source])
     backgrounds = [p.name for p in source.processes if p.role == "background"]
     if not backgrounds:
         raise InputError(f"{source.path}: holds no background to derive an input spec from")

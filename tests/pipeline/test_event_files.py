@@ -115,6 +115,33 @@ def test_a_flat_tree_is_looked_at_by_its_branches(
     assert "name the branches: --branch ht=ht" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "key", "value"),
+    [
+        (["--tree", "Events"], "tree", "Events"),
+        (["--branch", "a=b", "--branch", "c=d"], "branches", {"a": "b", "c": "d"}),
+    ],
+)
+def test_trees_and_branches_of_other_formats_are_refused(
+    option: list[str],
+    key: str,
+    value: object,
+    particles: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = str(tmp_path / "o.h5")
+    for command in (["info"], ["spec"], ["convert", "--out", out]):
+        assert run_command_line(["data", *command, str(particles), *option]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"background.h5: {key[:4]}" in said
+        assert "only ROOT files have" in said
+        assert f"leave out {option[0]}, in a recipe data.{key}" in said
+    settings = DataSettings.model_validate({"source": str(particles), key: value})
+    with pytest.raises(InputError, match=f"leave out {option[0]}"):
+        read_source(settings)
+
+
 def test_a_view_that_no_file_has_is_refused(
     particles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

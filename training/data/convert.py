@@ -12,7 +12,7 @@ from naetrigger.contracts.events import ROLES, Events
 from naetrigger.contracts.progress import Progress, Silent
 from naetrigger.training.data.formats import WRITERS
 from naetrigger.training.data.formats.format import ReadOptions
-from naetrigger.training.data.readers import EventSource, open_events, require_views
+from naetrigger.training.data.readers import EventSource, open_events, require_options
 
 OWN = "naetrigger"
 SUFFIXES = {
@@ -59,7 +59,7 @@ def convert(
     if any(out.exists() and out.samefile(file) for file in files if file.exists()):
         raise InputError(f"{out}: is one of the files to be read")
     sources = _sources(files, format_name, options or ReadOptions(), processes, roles)
-    require_views(sources)
+    require_options(sources)
     chosen = _chosen(sources, processes)
     if target != OWN and len(chosen) > 1:
         names = ", ".join(name for name, _ in chosen)

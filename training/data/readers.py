@@ -36,6 +36,7 @@ from naetrigger.training.data.source_columns import (
 )
 from naetrigger.training.data.subset import stable_subset
 
+ROOT = "nanoaod"  # the format that has trees and branches
 MIXTURE = "background"  # what several background processes become
 SUFFIX_FORMATS = {
     ".csv": "csv",
@@ -183,16 +184,28 @@ def _check_names(path: Path, description: Description) -> None:
             )
 
 
-def require_views(sources: Iterable[EventSource]) -> None:
-    """Refuse a view that was asked for where no file has any to choose from."""
+def require_options(sources: Iterable[EventSource]) -> None:
+    """Refuse what was asked for and no file offers: a view, or a tree or branches of ROOT files."""
     sources = list(sources)
-    if any(source.format.views or source.options.view is None for source in sources):
-        return
+    has_views = any(source.format.views for source in sources)
+    has_trees = any(source.format_name == ROOT for source in sources)
     for source in sources:
-        raise InputError(
-            f"{source.path}: view '{source.options.view}': {source.format.title} has one way to "
-            "read a row; leave the view out"
-        )
+        title, asked = source.format.title, source.options
+        if asked.view is not None and not has_views:
+            raise InputError(
+                f"{source.path}: view '{asked.view}': {title} has one way to read a row; leave "
+                "the view out"
+            )
+        if asked.tree is not None and not has_trees:
+            raise InputError(
+                f"{source.path}: tree '{asked.tree}': {title} has no trees, only ROOT files have; "
+                "leave out --tree, in a recipe data.tree"
+            )
+        if asked.branches and not has_trees:
+            raise InputError(
+                f"{source.path}: branches of {', '.join(asked.branches)}: {title} has no branches, "
+                "only ROOT files have; leave out --branch, in a recipe data.branches"
+            )
 
 
 def recognise(path: Path) -> str:
@@ -239,7 +252,7 @@ def read_source(
     signal_sources = {
         key: _open(settings, Path(path), key, "signal", rows) for key, path in files.items()
     }
-    require_views([source, *signal_sources.values()])
+    require_options([source, *signal_sources.values()])
     background = replace(_read_together(source, names, settings.max_background), role="background")
     require_columns(background, wanted or {}, source.path)
     if isinstance(settings.signals, dict):
