@@ -173,7 +173,8 @@ def load_recipe(
 ) -> Recipe:
     """Read a shipped recipe by name, or a file, with ``section.key=value`` overrides.
 
-    notify : told of each of the recipe's settings that an override of objective.name leaves out
+    notify : told of each of the recipe's settings that an override of objective.name leaves out,
+        and of those of `model` that the objective does without
     Raises RecipeError with a line for every problem.
     """
     text, source = find("recipes", name_or_path)
@@ -183,7 +184,11 @@ def load_recipe(
     _make_room(document, overrides, notify)
     for override in overrides:
         _apply(document, override)
-    return parse_recipe(located(document, Path()), source, _paths(overrides))
+    recipe = parse_recipe(located(document, Path()), source, _paths(overrides))
+    passed_over = recipe.objective.passed_over(recipe.model)
+    if passed_over:
+        notify(f"{source}: {passed_over}")
+    return recipe
 
 
 def parse_recipe(

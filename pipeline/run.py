@@ -126,7 +126,7 @@ def current_stages(
 
 def run_recipe(root: Path) -> Recipe:
     """The recipe that a run folder keeps."""
-    return load_recipe(str(root / RECIPE))
+    return load_recipe(str(root / RECIPE), notify=log.debug)  # all is written out there
 
 
 def stages_until(until: str, stages: Sequence[Stage] = STAGES) -> list[Stage]:

@@ -51,6 +51,14 @@ def test_it_says_what_it_saw_and_writes_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_widths_without_a_use_are_named(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe.write_text(RECIPE.replace("ae, steps: 2", "igebm, steps: 2") + "model: {latent: 2}\n")
+    options = ["train", "r.yaml", "--check", "--set", "student.mode=regress"]
+    assert run_command_line(options) == 0
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert "r.yaml: model.latent: not used by objective igebm" in said
+
+
 def test_what_is_up_to_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(load_recipe("r.yaml"), tmp_path / "out", until="data")
     assert run_command_line(["train", "r.yaml", "--check", "--out", "out"]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +111,38 @@ def test_settings_of_the_model_follow_too(name: str) -> None:
     assert sum("model.score: absolute_error: left out" in line for line in lines) == 1
     with pytest.raises(RecipeError, match=r"model\.score: absolute_error has no effect"):
         load_recipe("l1-objects", [*options, "model.score=absolute_error"], _nobody)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name", "score", "said"),
+    [
+        ("digits", "glow", "", "model.hidden, model.latent: not used by objective glow (like"),
+        ("digits", "pixelcnn", "", "objective.filters, objective.blocks and objective.halvings"),
+        ("digits", "flow", "", "model.latent: not used by objective flow (likelihood): a flow"),
+        ("digits", "mahalanobis", "inputs", "model.hidden, model.latent: not used by objective ma"),
+        ("jets-quickstart", "igebm", "", "but for its baseline (objective.baseline_steps)"),
+        ("digits", "vae", "likelihood", ""),
+        ("digits", "mahalanobis", "latent", ""),
+    ],
+)
+def test_widths_that_the_network_does_without_are_named(
+    recipe: str, name: str, score: str, said: str
+) -> None:
+    lines: list[str] = []
+    options = [f"objective.name={name}", "student.mode=regress"]
+    options += [f"objective.score={score}"] if score else []
+    load_recipe(recipe, options, lines.append)
+    found = [line for line in lines if "not used by" in line]
+    assert len(found) == bool(said)
+    assert not said or (said in found[0] and found[0].startswith(f"recipes/{recipe}.yaml: model."))
+
+
+def test_widths_that_no_recipe_states_are_not_named(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("objective: {name: glow}\nstudent: {mode: regress}\n")
+    lines: list[str] = []
+    load_recipe(str(path), (), lines.append)
+    assert not lines
 
 
 def test_a_network_of_the_model_keeps_all_of_it() -> None:

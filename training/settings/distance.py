@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from naetrigger.training.settings.model import ModelSettings
 from naetrigger.training.settings.objective import ObjectiveBase
 
 _LEAST = "the least of several distances has no form in hardware yet"
@@ -14,6 +15,10 @@ _LEAST = "the least of several distances has no form in hardware yet"
 
 class _Distance(ObjectiveBase):
     without: ClassVar[Mapping[str, tuple[str, ...]]] = {"latent": ("score",)}
+    passes_over: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "inputs": tuple(ModelSettings.model_fields)
+    }
+    instead = "the distance is of the inputs themselves, without a network"
 
     score: Literal["latent", "inputs"] = "latent"
     """latent: of the latents of an autoencoder that is trained first. inputs: of the inputs

@@ -154,6 +154,8 @@ class IgebmObjective(ContrastBase):
     without: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "network": ("kind", "spherical", "score", "decoder_hidden")
     }
+    passes_over: ClassVar[Mapping[str, tuple[str, ...]]] = {"network": ("latent",)}
+    instead = "its network has the energy alone as output"
 
     name: Literal["igebm"] = "igebm"
     """Which objective this is."""

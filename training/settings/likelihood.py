@@ -11,6 +11,7 @@ from naetrigger.training.settings.objective import ObjectiveBase
 
 _NO_AUTOENCODER = ("kind", "spherical", "spectral_norm", "batch_norm", "score", "decoder_hidden")
 _OWN_NETWORK = {"likelihood": _NO_AUTOENCODER}
+_OWN_SIZE = {"likelihood": ("hidden", "latent")}
 
 
 class FlowObjective(ObjectiveBase):
@@ -23,6 +24,8 @@ class FlowObjective(ObjectiveBase):
     }
 
     without = _OWN_NETWORK
+    passes_over: ClassVar[Mapping[str, tuple[str, ...]]] = {"likelihood": ("latent",)}
+    instead = "a flow has as many latents as inputs"
 
     name: Literal["flow"] = "flow"
     """Which objective this is."""
@@ -45,6 +48,8 @@ class GlowObjective(ObjectiveBase):
     }
 
     without = _OWN_NETWORK
+    passes_over = _OWN_SIZE
+    instead = "objective.filters, objective.couplings and objective.halvings make its size"
 
     name: Literal["glow"] = "glow"
     """Which objective this is."""
@@ -81,6 +86,8 @@ class PixelCnnObjective(ObjectiveBase):
     without: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "likelihood": (*_NO_AUTOENCODER, "activation")
     }
+    passes_over = _OWN_SIZE
+    instead = "objective.filters, objective.blocks and objective.halvings make its size"
 
     name: Literal["pixelcnn"] = "pixelcnn"
     """Which objective this is."""

@@ -21,8 +21,14 @@ class ObjectiveBase(Settings):
     offers: ClassVar[Mapping[str, str]] = {"reconstruction": ""}
 
     without: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """By score: the settings of `model` that its network does not have; `hidden` and `latent` are
-    not among them, as every recipe states these."""
+    """By score: the settings of `model` that its network does not have, which are refused; `hidden`
+    and `latent` are not among them, as every recipe states these."""
+
+    passes_over: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """By score: the settings of `model` that recipes may state though its network does without."""
+
+    instead: ClassVar[str] = ""
+    """What that network has instead of them."""
 
     source: ClassVar[str]
     """Where it comes from."""
@@ -98,6 +104,18 @@ class ObjectiveBase(Settings):
                     f"(the default is {str(default).lower()}), or choose another objective.name"
                 )
         return ""
+
+    def passed_over(self, model: ModelSettings) -> str:
+        """What is stated of `model` and not used, for the user to know; "": nothing."""
+        keys = self.passes_over.get(self.offered, ())
+        stated = [f"model.{key}" for key in keys if key in model.model_fields_set]
+        if not stated:
+            return ""
+        but = " but for its baseline (objective.baseline_steps)" if self.baseline_steps else ""
+        return (
+            f"{', '.join(stated)}: not used by objective {self.name} ({self.offered}){but}: "
+            f"{self.instead}"
+        )
 
     @property
     def obstacle(self) -> str:
