@@ -274,7 +274,7 @@ def _figure(value: float) -> str:
 
 FIGURES = {
     "target": "target",
-    "source": "source",
+    "source": "origin",
     "cycles": "latency_cycles",
     "latency [ns]": "latency_ns",
     "II": "initiation_interval",

@@ -191,7 +191,7 @@ def report_metrics(report: Report) -> Iterator[tuple[str, float]]:
         for signal in point.signals:
             yield f"{of}/efficiency/{signal.signal}", signal.efficiency
     for target in report.firmware:
-        of = f"firmware/{target.target}/{target.source}"
+        of = "/".join(filter(None, ("firmware", target.target, target.source, target.step)))
         names = ("latency_cycles", "latency_ns", "initiation_interval", "lut", "ff", "dsp", "bram")
         yield from _given(of, target, names)
 

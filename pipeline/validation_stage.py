@@ -130,6 +130,7 @@ def _vendor_figures(work: Work) -> list[Any]:
             FirmwareEstimate(
                 target=f"hls {backend}",
                 source="vendor",
+                step=step,
                 tool=f"{tool}, {step}",
                 clock_ns=clock,
                 latency_ns=None if cycles is None else cycles * clock,

@@ -81,7 +81,7 @@ def board_summary(board: Board) -> BoardSummary:
 def _check(estimate: FirmwareEstimate, line: BudgetLine) -> Check:
     value = float(getattr(estimate, line.quantity))
     return Check(
-        name=f"budget {line.quantity} of {estimate.target} ({estimate.source})",
+        name=f"budget {line.quantity} of {estimate.target} ({estimate.origin})",
         passed=value <= line.value,
         value=value,
         limit=line.value,
@@ -95,7 +95,7 @@ def _depth_check(estimate: FirmwareEstimate, levels: int, level_ns: float, board
     delay = levels * level_ns
     advice = _advice("depth", delay, board.clock_ns, "ns")
     return Check(
-        name=f"logic depth of {estimate.target} ({estimate.source})",
+        name=f"logic depth of {estimate.target} ({estimate.origin})",
         passed=delay <= board.clock_ns,
         value=delay,
         limit=board.clock_ns,

@@ -98,7 +98,7 @@ def resources_figure(
             )
         axes.axvline(100, color="black", linestyle="--", linewidth=1.2)
         names = [
-            f"{words(line.quantity)}\n{as_written(e.target)}, {e.source}" for line, e, _ in bars
+            f"{words(line.quantity)}\n{as_written(e.target)}, {e.origin}" for line, e, _ in bars
         ]
         axes.set_yticks([-row for row in range(len(bars))], names, fontsize=8.5)
         axes.tick_params(axis="y", which="both", length=0)

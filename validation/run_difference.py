@@ -248,6 +248,12 @@ def _rates(rates: Document) -> dict[str, _Point]:
     }
 
 
+def _origin(estimate: Document) -> str:
+    """As FirmwareEstimate.origin has it."""
+    step = estimate.get("step")
+    return f"{estimate['source']}, {step}" if step else str(estimate["source"])
+
+
 def _low_high(entry: Document) -> Interval | None:
     return None if entry.get("low") is None else (entry["low"], entry["high"])
 
@@ -258,7 +264,7 @@ def _ends(interval: Any) -> Interval | None:
 
 def _figures(a: Document, b: Document) -> Iterator[FigureChange]:
     one, other = (
-        {(e["target"], e["source"]): e for e in report.get("firmware", [])} for report in (a, b)
+        {(e["target"], _origin(e)): e for e in report.get("firmware", [])} for report in (a, b)
     )
     for target, source in dict.fromkeys([*one, *other]):
         old, new = one.get((target, source), {}), other.get((target, source), {})

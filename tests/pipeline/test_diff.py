@@ -160,6 +160,20 @@ def test_every_section(tmp_path: Path) -> None:
     assert [(f.quantity, f.a, f.b) for f in found.firmware] == [("lut", 1000, 1200)]
 
 
+def test_steps_of_a_vendors_tool_are_compared_each_with_its_own(tmp_path: Path) -> None:
+    for name, luts in (("a", (900, 700)), ("b", (900, 650))):
+        estimates = [
+            FirmwareEstimate(target="hls Vitis", source="vendor", step=step, lut=lut)
+            for step, lut in zip(("C synthesis", "logic synthesis"), luts, strict=True)
+        ]
+        firmware = [estimate.model_dump(mode="json") for estimate in estimates]
+        write_run(tmp_path / name, changed(firmware=firmware))
+        write_run(tmp_path / f"turned {name}", changed(firmware=firmware[::-1]))
+    for other in ("b", "turned b"):
+        (found,) = diff_runs(tmp_path / "a", tmp_path / other).firmware
+        assert (found.source, found.a, found.b) == ("vendor, logic synthesis", 700, 650)
+
+
 @pytest.mark.parametrize(("levels", "status"), [(6, 0), (8, 0), (40, 1)])
 def test_a_depth_that_changes_is_the_same_check(tmp_path: Path, levels: int, status: int) -> None:
     board = load_board("vu13p-5ns")

@@ -205,11 +205,19 @@ def test_the_numbers_of_a_report() -> None:
             Auc(signal="s", model="input:x", engine="", value=0.6, error=None, reweighted=False),
         ),
         working_points=(),
-        firmware=(FirmwareEstimate(target="rtl", source="estimate", lut=1200),),
+        firmware=(
+            FirmwareEstimate(target="rtl", source="estimate", lut=1200),
+            *(
+                FirmwareEstimate(target="hls Vitis", source="vendor", step=step, lut=lut)
+                for step, lut in (("C synthesis", 900), ("logic synthesis", 700))
+            ),
+        ),
     )
     assert dict(report_metrics(report)) == {
         "checks/passed": 1,
         "checks/failed": 1,
         "auc/s/teacher/torch/reweighted": 0.9,
         "firmware/rtl/estimate/lut": 1200.0,
+        "firmware/hls Vitis/vendor/C synthesis/lut": 900.0,
+        "firmware/hls Vitis/vendor/logic synthesis/lut": 700.0,
     }

@@ -27,6 +27,16 @@ def test_a_failed_check_says_what_and_whose():
     assert check.unit == "LUT"
 
 
+def test_each_step_of_a_vendors_tool_has_checks_of_its_own():
+    board = load_board("vu13p-5ns")
+    figures = {"target": "hls Vitis", "source": "vendor", "lut": 10}
+    steps = [FirmwareEstimate(**figures, step=step) for step in ("C synthesis", "implementation")]
+    assert [check.name for check in budget_checks(steps, board)] == [
+        "budget lut of hls Vitis (vendor, C synthesis)",
+        "budget lut of hls Vitis (vendor, implementation)",
+    ]
+
+
 def test_unstated_quantities_are_named():
     board = load_board("vu13p-5ns")
     estimate = FirmwareEstimate(target="rtl", source="estimate", lut=1, latency_ns=1.0)

@@ -276,6 +276,6 @@ def _firmware_notes(inputs: ValidationInputs) -> Iterator[str]:
         clock = estimate.clock_ns
         if clock is not None and not math.isclose(clock, inputs.board.clock_ns, rel_tol=1e-3):
             yield (
-                f"{estimate.target} ({estimate.source}) assumes a clock of {clock:g} ns, the board "
+                f"{estimate.target} ({estimate.origin}) assumes a clock of {clock:g} ns, the board "
                 f"runs at {inputs.board.clock_ns:g} ns."
             )

@@ -154,7 +154,7 @@ def _latency(report: Report) -> KeyNumber | None:
     slowest = max(stated, key=lambda estimate: estimate.latency_ns or 0.0)
     cycles = "" if slowest.latency_cycles is None else f"{slowest.latency_cycles} cycles, "
     return KeyNumber(
-        "Latency", f"{number(slowest.latency_ns)} ns", f"{cycles}{slowest.target} {slowest.source}"
+        "Latency", f"{number(slowest.latency_ns)} ns", f"{cycles}{slowest.target} {slowest.origin}"
     )
 
 
@@ -174,7 +174,7 @@ def _resource(report: Report) -> KeyNumber | None:
     return KeyNumber(
         "Tightest resource",
         f"{number(worst.value)} of {number(worst.limit)} {worst.unit}{share}",
-        f"{worst.estimate.target} {worst.estimate.source}, {report.board.name}",
+        f"{worst.estimate.target} {worst.estimate.origin}, {report.board.name}",
     )
 
 

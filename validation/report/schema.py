@@ -155,6 +155,8 @@ class FirmwareEstimate(Entry):
 
     target: str
     source: Source
+    step: str = ""
+    """vendor: which of its reports, e.g. 'C synthesis'; each is an estimate of its own."""
     latency_cycles: int | None = None
     clock_ns: float | None = None
     latency_ns: float | None = None
@@ -172,6 +174,11 @@ class FirmwareEstimate(Entry):
     """Delay that the board file gives a LUT with its net."""
     maximum_clock_mhz: float | None = None
     """Of a placed and routed design, on the device that `tool` names."""
+
+    @property
+    def origin(self) -> str:
+        """Whose figures these are, and of a vendor's tool of which step."""
+        return f"{self.source}, {self.step}" if self.step else self.source
 
 
 class BudgetLine(Entry):
