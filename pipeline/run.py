@@ -124,6 +124,22 @@ def current_stages(
     return found
 
 
+def outdated_verdict(root: Path, stages: Sequence[Stage] = STAGES) -> str:
+    """Why the verdict of a validated run is not that of the folder's recipe; "": it is."""
+    manifest = read_manifest(root)
+    try:
+        current = current_stages(run_recipe(root), manifest, stages)
+    except InputError as error:
+        return f"whether the verdict is outdated cannot be told: {error}"
+    outdated = [s.name for s in stages if s.name in manifest.stages and s.name not in current]
+    if "validation" not in outdated:
+        return ""
+    return (
+        f"{root}: the verdict is outdated: {', '.join(outdated)} do not belong to the folder's "
+        f"recipe and sources; bring it up to date with: naetrigger run {root / RECIPE} --out {root}"
+    )
+
+
 def run_recipe(root: Path) -> Recipe:
     """The recipe that a run folder keeps."""
     return load_recipe(str(root / RECIPE), notify=log.debug)  # all is written out there

@@ -224,6 +224,15 @@ def read_report(root: Path) -> Any:
         raise InputError(f"{path}: not a report of this program's version ({error})") from error
 
 
+def say_if_outdated(root: Path) -> None:
+    """Warn of a verdict that is not that of the folder's recipe."""
+    from naetrigger.pipeline.run import outdated_verdict
+
+    warning = outdated_verdict(root)
+    if warning:
+        typer.echo(f"warning: {warning}", err=True)
+
+
 def report(
     folder: FolderArgument,
     pdf: Annotated[
@@ -236,6 +245,7 @@ def report(
     """Print where a run's report is; --json prints the report itself."""
     OPTIONS.json, OPTIONS.debug = as_json, debug
     found, page = read_report(folder), folder / "validation" / "report.html"
+    say_if_outdated(folder)
     if pdf is not None:
         from naetrigger.pipeline.report_pdf import print_report
 
@@ -263,7 +273,9 @@ def show(
         if folder is None:
             explain_kinds(explain, as_json=as_json)
         else:
-            explain_checks(read_report(folder), explain, as_json=as_json)
+            found = read_report(folder)
+            say_if_outdated(folder)
+            explain_checks(found, explain, as_json=as_json)
         return PASSED
     if folder is None:
         raise InputError("show: name a run folder, as in: naetrigger show runs/mine")
@@ -272,6 +284,8 @@ def show(
     from naetrigger.pipeline.shown_run import show_run
 
     manifest, states = read_manifest(folder), stage_states(folder)
+    if states["validation"] == "outdated":
+        say_if_outdated(folder)
     found = read_report(folder) if states.get("validation") == "done" else None
     if as_json:
         document = {

@@ -35,6 +35,7 @@ CHECKS = (
 def report(monkeypatch: pytest.MonkeyPatch) -> None:
     found: Any = SimpleNamespace(checks=CHECKS)
     monkeypatch.setattr(run_commands, "read_report", lambda folder: found)
+    monkeypatch.setattr(run_commands, "say_if_outdated", lambda folder: None)
 
 
 def said(text: str, capsys: pytest.CaptureFixture[str], *more: str) -> str:

@@ -142,6 +142,24 @@ def test_show(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert document["passed"] is True
 
 
+@pytest.mark.parametrize("command", [["report"], ["show"], ["show", "--explain", "all"]])
+def test_an_outdated_verdict_is_warned_of(
+    command: list[str], finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_command_line([*command, str(finished_run)])
+    assert "outdated" not in capsys.readouterr().err
+    root = finished_run.with_name("changed")  # beside it: the recipe names its sources from there
+    shutil.copytree(finished_run, root)
+    text = (root / "recipe.yaml").read_text(encoding="utf-8")
+    (root / "recipe.yaml").write_text(text.replace("steps: 60", "steps: 61"), encoding="utf-8")
+    try:
+        run_command_line([*command, str(root)])
+    finally:
+        shutil.rmtree(root)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the verdict is outdated: training, student, export, validation do not belong" in said
+
+
 @pytest.mark.parametrize("command", ["show", "report"])
 def test_no_run_folder(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line([command, str(tmp_path)]) == 2

@@ -21,7 +21,7 @@ from naetrigger.contracts.errors import EnvironmentProblem, InputError
 from naetrigger.contracts.manifest import Manifest, read_manifest
 from naetrigger.pipeline import preflight, run_folder
 from naetrigger.pipeline.recipe import Recipe, load_recipe
-from naetrigger.pipeline.run import current_stages, run, stage_states, versions
+from naetrigger.pipeline.run import current_stages, outdated_verdict, run, stage_states, versions
 from naetrigger.pipeline.stages import STAGES, TRAINING, Stage
 from naetrigger.pipeline.work import Work
 
@@ -128,6 +128,23 @@ def test_outdated_state(calls: Calls, tmp_path: Path) -> None:
         "training": "done",
         "validation": "outdated",
     }
+
+
+def test_an_outdated_verdict_says_so(calls: Calls, tmp_path: Path) -> None:
+    bring_up(calls, tmp_path, until="training")
+    assert outdated_verdict(tmp_path, calls.stages) == ""  # there is none
+    bring_up(calls, tmp_path)
+    assert outdated_verdict(tmp_path, calls.stages) == ""
+    bring_up(calls, tmp_path, changed(objective={"steps": 5}), until="training")
+    said = outdated_verdict(tmp_path, calls.stages)
+    assert "the verdict is outdated: validation do" in said
+    assert f"naetrigger run {tmp_path}/recipe.yaml --out {tmp_path}" in said
+    other = changed(objective={"steps": 6})
+    (tmp_path / "recipe.yaml").write_text(other.to_yaml(tmp_path))
+    assert "outdated: training, validation do" in outdated_verdict(tmp_path, calls.stages)
+    (tmp_path / "recipe.yaml").write_text("seed: one\n")
+    said = outdated_verdict(tmp_path, calls.stages)
+    assert said.startswith("whether the verdict is outdated cannot be told: ")
 
 
 def test_what_is_made_from_an_outdated_stage_is_outdated(calls: Calls, tmp_path: Path) -> None:
