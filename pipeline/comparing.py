@@ -79,12 +79,19 @@ def compare_run(
     folder = verdict_folder(root, out)
     with run_on_disk(root) as run:
         report = _compared(root, run, path, options, progress)
+    _begin(progress, f"{DOCUMENT} and {PAGE}")
     try:
         write_atomically(folder / DOCUMENT, compare_to_json(report))
         write_atomically(folder / PAGE, compare_page(report))
     except OSError as error:
         raise unwritable(folder, error) from error
     return report
+
+
+def _begin(progress: Progress, label: str) -> None:
+    """A piece of work that has no steps to count; said where there is no terminal, too."""
+    progress.start(label, 1)
+    progress.update(0)
 
 
 def _compared(
@@ -114,9 +121,11 @@ def _compared(
         totals.append(vectors)
 
     def trace_of(name: str, inputs: Integers) -> dict[str, Integers]:
+        if engines.engine_named(name).traces:
+            _begin(progress, f"layers of {name}")
         return engines.trace(run.root, name, inputs)
 
-    progress.start("layers", 1)
+    _begin(progress, f"pairs of {len(names)} engines")
     parts = [part.found(trace_of) for part in totals if part.n]
     return counts.report(
         parts,

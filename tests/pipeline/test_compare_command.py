@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from naetrigger.pipeline import compare_command
+from naetrigger.pipeline.comparing import CompareOptions, compare_run
 from naetrigger.validation.agreement import agreement_checks
 from naetrigger.validation.compare_page import compare_page
 from naetrigger.validation.compare_schema import (
@@ -58,6 +61,38 @@ def report(engines: dict[str, str], *, vectors: bool = False) -> CompareReport:
 def said(found: CompareReport, capsys: pytest.CaptureFixture[str]) -> list[str]:
     compare_command._show(found, quiet=False)
     return capsys.readouterr().out.splitlines()
+
+
+class Heard:
+    """A listener that notes what is begun, and told of."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.told: set[str] = set()
+
+    def start(self, label: str, total: int) -> None:
+        self.begun.append(label)
+        assert total
+
+    def update(self, done: int, **values: float) -> None:
+        del done, values
+        self.told.add(self.begun[-1])
+
+
+def test_every_step_has_a_name(finished_run: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    chosen = CompareOptions(engines=("network", "qcdq"), events=20)
+    compare_run(finished_run, finished_run / "data" / "test.h5", tmp_path, chosen, heard)
+    assert heard.begun == [
+        "test.h5, 2 engines",
+        "test vectors: network",
+        "test vectors: qcdq",
+        "pairs of 2 engines",
+        "layers of qcdq",
+        "layers of qcdq",
+        "compare.json and compare.html",
+    ]
+    assert heard.told == {*heard.begun}
 
 
 def test_every_value_of_a_flip_stands_below_its_name(capsys: pytest.CaptureFixture[str]) -> None:
