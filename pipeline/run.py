@@ -33,8 +33,8 @@ from naetrigger.pipeline.run_folder import (
     finish_stage,
     locked,
     open_run,
+    recipe_written,
     tidy,
-    write_recipe,
 )
 from naetrigger.pipeline.stages import STAGES, Stage
 from naetrigger.pipeline.work import Work
@@ -85,14 +85,13 @@ def run(
         manifest = open_run(root)
         preflight(recipe, to_be_made(wanted, recipe, root, manifest))
         _note_changes(recipe, root, notify)
-        write_recipe(root, recipe.to_yaml(root))
+        work = Work(recipe, root, root, progress or Silent(), workers)
         results = []
-        for stage in wanted:
-            start = time.monotonic()
-            manifest, action = _bring_up_to_date(
-                stage, Work(recipe, root, root, progress or Silent(), workers), manifest, notify
-            )
-            results.append(StageResult(stage.name, action, time.monotonic() - start))
+        with recipe_written(root, recipe.to_yaml(root)):
+            for stage in wanted:
+                start = time.monotonic()
+                manifest, action = _bring_up_to_date(stage, work, manifest, notify)
+                results.append(StageResult(stage.name, action, time.monotonic() - start))
     return RunResult(root, tuple(results), manifest)
 
 

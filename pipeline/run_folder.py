@@ -119,9 +119,30 @@ def _discard(root: Path) -> None:
         root.rmdir()
 
 
-def write_recipe(root: Path, text: str) -> None:
-    """Keep the recipe with the run."""
+@contextmanager
+def recipe_written(root: Path, text: str) -> Iterator[None]:
+    """Keep the recipe with the run.
+
+    Where an error ends the block before a stage is finished, the earlier recipe takes its place
+    again: what is finished is of that one.
+    """
+    before, finished = _content(root / RECIPE), _content(root / NAME)
     write_atomically(root / RECIPE, text)
+    try:
+        yield
+    except (NaetriggerError, OSError):
+        if before is not None and _content(root / NAME) == finished:
+            with suppress(OSError):  # of a full disk, which is said already
+                write_atomically(root / RECIPE, before)
+        raise
+
+
+def _content(path: Path) -> str | None:
+    """A file's text; None where there is none that can be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def begin_stage(root: Path, stage: str, key: str, resumes: bool) -> Path:

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -351,6 +352,29 @@ def test_disk_problems_name_the_folder(tmp_path: Path, error: Exception, said: s
     with pytest.raises(EnvironmentProblem, match=said) as raised:
         run(RECIPE, tmp_path, until="data", stages=stages)
     assert str(raised.value).startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "error", [InputError("no such column"), OSError(errno.ENOSPC, "No space left on device")]
+)
+def test_a_failed_start_leaves_the_recipe_of_what_is_finished(
+    error: Exception, calls: Calls, tmp_path: Path
+) -> None:
+    def fail(work: Work) -> None:
+        raise error
+
+    data, training, validation = calls.stages
+    bring_up(calls, tmp_path)
+    before = (tmp_path / "recipe.yaml").read_bytes()
+    other = changed(data={"max_signal": 50}, objective={"steps": 5})
+    with pytest.raises((InputError, EnvironmentProblem)):
+        run(other, tmp_path, stages=(replace(data, run=fail), training, validation))
+    assert (tmp_path / "recipe.yaml").read_bytes() == before
+    assert set(stage_states(tmp_path, calls.stages).values()) == {"done"}
+    with pytest.raises((InputError, EnvironmentProblem)):
+        run(other, tmp_path, stages=(data, replace(training, run=fail), validation))
+    assert (tmp_path / "recipe.yaml").read_bytes() != before  # its data are finished
+    assert stage_states(tmp_path, calls.stages)["data"] == "done"
 
 
 def test_other_errors_pass(tmp_path: Path) -> None:
