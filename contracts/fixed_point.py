@@ -174,9 +174,10 @@ def _round_real(scaled: Floats, rounding: Rounding) -> Integers:
         case Rounding.RND_CONV:
             rounded = np.rint(scaled)
         case _:
-            floor = np.floor(scaled)
-            rest = scaled - floor  # exact: both share their leading bits
-            rounded = floor + ((rest > 0.5) | ((rest == 0.5) & _tie_up(floor >= 0, rounding)))
+            whole, positive = np.trunc(scaled), scaled >= 0
+            rest = np.abs(scaled - whole)  # exact; what is left above the floor of -0.49... is not
+            away = (rest > 0.5) | ((rest == 0.5) & (_tie_up(positive, rounding) == positive))
+            rounded = whole + np.copysign(away.astype(np.float64), scaled)
     return rounded.astype(np.int64)
 
 

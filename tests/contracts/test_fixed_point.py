@@ -110,6 +110,15 @@ def test_real_values_equal_rational_arithmetic(fixed: Fixed, values: list[float]
     ]
 
 
+@pytest.mark.parametrize("mode", Rounding)
+def test_real_values_beside_a_tie_are_no_ties(mode: Rounding) -> None:
+    """As near to k + 1/2 as a float64 can be, on either side of it."""
+    fixed = Fixed(True, 20, 20, mode, Overflow.SAT)
+    ties = np.arange(-3, 3) + 0.5
+    values = np.concatenate([np.nextafter(ties, -np.inf), ties, np.nextafter(ties, np.inf)])
+    assert fixed.mantissas(values).tolist() == [rounded(Fraction(v), mode) for v in values]
+
+
 @given(formats(), st.lists(st.integers(-(2**20), 2**20), min_size=1, max_size=20))
 def test_cast_of_mantissas_equals_quantization_of_their_values(
     fixed: Fixed, mantissas: list[int]
