@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Ends = tuple[list[int], list[int]]
 FLOAT64_BITS = 53
+LARGEST = 2**63 - 1
 PATCHES = 2**22  # values of patches worked on at once
 
 
@@ -71,12 +72,16 @@ def cut_sum(x: Any, weights: Integers, node: Node, fraction: int) -> Any:
     fraction : of the products
     """
     assert node.cut is not None
+    dtype = x.dtype
+    largest = int(np.abs(x).max(initial=0)) * int(np.abs(weights).max(initial=0))
+    if largest > LARGEST:  # before they are cut, products may be wider than any sum of them
+        x = x.astype(object)
     total = np.zeros((len(x), weights.shape[1]), x.dtype)
     for column, row in zip(x.T, weights, strict=True):
         total += shifted(column[:, None] * row.astype(x.dtype), fraction - node.cut)
     if node.bias is not None and node.bias_type is not None:
         total += shifted(node.bias.astype(x.dtype), node.bias_type.fraction - node.cut)
-    return total
+    return total.astype(dtype)
 
 
 def shifted(values: Any, drop: int) -> Any:

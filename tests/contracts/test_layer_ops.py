@@ -136,6 +136,21 @@ def test_products_are_cut_one_by_one() -> None:
     np.testing.assert_array_equal(network.scores(words), edges[network.output][:, 0])
 
 
+def test_products_wider_than_an_int64_are_cut_exactly() -> None:
+    x = Node("x", "input", (), 2, Fixed(True, 40, 20))
+    weights = np.array([[1 << 33], [-(1 << 38) + 1]])
+    kind, weight_type = Fixed(True, 60, 50), Fixed(True, 40, 20)
+    node = Node("d", "dense", ("x",), 1, kind, weights, weight_type, cut=10)
+    network = FixedPointNetwork((x, node), "d", 1.0)
+    words = np.array([[1 << 38, -(1 << 39)], [(1 << 38) + 1, 3], [-3 << 30, 12345678901]])
+    expected = [
+        sum((a * b) >> 30 for a, b in zip(row, weights[:, 0].tolist(), strict=True))
+        for row in words.tolist()
+    ]
+    np.testing.assert_array_equal(network.trace(words)["d"][:, 0], expected)
+    np.testing.assert_array_equal(network.scores(words), expected)
+
+
 def test_same_padding_is_that_of_keras() -> None:
     """TensorFlow's documentation: the odd pixel goes to the bottom and to the right."""
     assert same_padding((3, 2), (1, 1), 6, 5) == (1, 0, 1, 1)
