@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from naetrigger.contracts.spatial_ops import (
+    LARGEST,
     conv_bounds,
     conv_exact,
     conv_problems,
@@ -203,9 +204,17 @@ def _clip_exact(
     assert node.weights is not None
     assert node.weight_type is not None
     x, fraction = values[0], sources[0].type.fraction
-    common = max(fraction, node.weight_type.fraction)
-    low, high = (int(end) << (common - node.weight_type.fraction) for end in node.weights)
-    return np.minimum(np.maximum(x * 2 ** (common - fraction), low), high), common
+    finer = node.weight_type.fraction - fraction
+    low, high = (int(end) << max(-finer, 0) for end in node.weights)
+    if finer <= 0:
+        if np.asarray(x).dtype != object:  # proved: an end beyond an int64 is never reached
+            low, high = (max(-LARGEST, min(end, LARGEST)) for end in (low, high))
+        return np.minimum(np.maximum(x, low), high), fraction
+    # what is clipped need not have room for the ends' further bits
+    least, most = -(-low >> finer), high >> finer
+    inside = np.minimum(np.maximum(x, least), most) * 2**finer
+    ends = constant(node.weights, x)
+    return np.where(x > most, ends[1], np.where(x < least, ends[0], inside)), fraction + finer
 
 
 def _clip_problems(node: Node, sources: Sequence[Node]) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.fixed_point import Fixed, Integers
+from naetrigger.contracts.fixed_point import Fixed, Integers, Overflow, Rounding
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.contracts.network_file import load_network, save_network
 from naetrigger.contracts.spatial_ops import conv_taps
@@ -149,6 +149,30 @@ def test_products_wider_than_an_int64_are_cut_exactly() -> None:
     ]
     np.testing.assert_array_equal(network.trace(words)["d"][:, 0], expected)
     np.testing.assert_array_equal(network.scores(words), expected)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, (1 << 30) + 1), (3, 5), (-7, -1), (0, 0)])
+@pytest.mark.parametrize("steps", [38, 10, 0, -20])
+def test_ends_on_a_finer_grid_clip_wide_values(low: int, high: int, steps: int) -> None:
+    """x has 40 bits; with the ends' fraction bits it would not fit 63."""
+    x = Node("x", "input", (), 1, Fixed(True, 40, 40))
+    kind = Fixed(True, 63, 63 - max(steps, 0))
+    ends, end_type = np.array([low, high]), Fixed(True, 40, 40 - steps)
+    network = FixedPointNetwork((x, Node("c", "clip", ("x",), 1, kind, ends, end_type)), "c", 1.0)
+    words = np.array([-(1 << 39), -(1 << 26), -1, 0, 1, 5, 1 << 26, (1 << 39) - 1])[:, None]
+    more, finer = max(steps, 0), max(-steps, 0)
+    expected = [min(max(v << more, low << finer), high << finer) for v in words[:, 0].tolist()]
+    np.testing.assert_array_equal(network.trace(words)["c"][:, 0], expected)
+    np.testing.assert_array_equal(network.scores(words), expected)
+
+
+def test_an_end_that_leaves_63_bits_is_refused_where_it_is_reached() -> None:
+    x = Node("x", "input", (), 1, Fixed(True, 8, -60))
+    ends, end_type = np.array([-9, -7]), Fixed(True, 8, 8)
+    kind = Fixed(True, 8, 8, Rounding.TRN, Overflow.SAT)
+    network = FixedPointNetwork((x, Node("c", "clip", ("x",), 1, kind, ends, end_type)), "c", 1.0)
+    with pytest.raises(InputError, match="c: partial sums reach"):
+        network.bounds()
 
 
 def test_same_padding_is_that_of_keras() -> None:
