@@ -9,7 +9,9 @@ plain       (trigger boards) words in with a valid bit, score and bits of the de
 axi_stream  (bench boards) one event a beat; back-pressure holds beats in a FIFO behind the
             pipeline, and an event is taken only if the FIFO will have room for it.
 
-The pipeline never stalls, so its latency is the same in both.
+The pipeline never stalls, so its latency is the same in both. Its own words lack what never changes
+or is never read (the inputs that no weight sees, low bits that are always 0); those of the wrapper
+have the network's formats, so that no word moves from one export to the next.
 """
 
 from __future__ import annotations
@@ -20,24 +22,26 @@ from pathlib import Path
 from typing import Any
 
 from naetrigger.export.rtl import read_record
+from naetrigger.export.rtl_driver import Word
 from naetrigger.export.rtl_simulation import design_ports
 from naetrigger.firmware_configs.board import Board
 
 FOLDER = "board"
+NO_BITS = 2  # that alkaid declares where a port has none: [-1:0]
 
 
 @dataclass(frozen=True)
-class _Widths:
-    """Bits of what goes through a wrapper."""
+class _Ports:
+    """The words that go through a wrapper, and how many bits they have there."""
 
-    events: int
-    thresholds: int
-    score: int
-    decision: int
+    events: Sequence[Word]
+    thresholds: Sequence[Word]
+    score: Sequence[Word]
+    decision: Sequence[Word]
 
     @property
-    def result(self) -> int:
-        return self.score + self.decision
+    def result(self) -> Sequence[Word]:
+        return (*self.score, *self.decision)
 
 
 def write_wrapper(folder: Path, board: Board) -> None:
@@ -48,7 +52,7 @@ def write_wrapper(folder: Path, board: Board) -> None:
     target = folder / FOLDER
     target.mkdir()
     latency = int(record["estimate"]["latency_cycles"])
-    text = make(name, str(record["project"]), _widths(record), latency)
+    text = make(name, str(record["project"]), _ports_of(record), latency)
     (target / f"{name}.v").write_text(text, encoding="utf-8")
     clock = "aclk" if board.wrapper == "axi_stream" else "clk"
     for suffix in ("xdc", "sdc"):
@@ -56,18 +60,13 @@ def write_wrapper(folder: Path, board: Board) -> None:
         (target / f"{name}.{suffix}").write_text(constraint, encoding="utf-8")
 
 
-def _widths(record: dict[str, Any]) -> _Widths:
+def _ports_of(record: dict[str, Any]) -> _Ports:
     ports, size = design_ports(record), int(record["input"]["size"])
+    return _Ports(ports.inputs[:size], ports.inputs[size:], ports.outputs[:1], ports.outputs[1:])
 
-    def bits(words: Sequence[Any]) -> int:
-        return sum(word.width for word in words)
 
-    return _Widths(
-        events=bits(ports.inputs[:size]),
-        thresholds=bits(ports.inputs[size:]),
-        score=bits(ports.outputs[:1]),
-        decision=bits(ports.outputs[1:]),
-    )
+def _bits(words: Sequence[Word]) -> int:
+    return sum(word.kind.width for word in words)
 
 
 def _constraint(board: Board, clock: str, suffix: str) -> str:
@@ -79,7 +78,7 @@ def _constraint(board: Board, clock: str, suffix: str) -> str:
     )
 
 
-def _ports(lines: Sequence[str]) -> str:
+def _listed(lines: Sequence[str]) -> str:
     return ",\n".join(f"    {line}" for line in lines)
 
 
@@ -87,30 +86,67 @@ def _bus(width: int) -> str:
     return f"[{width - 1}:0]"
 
 
-def _pipeline(project: str, widths: _Widths, clock: str, events: str) -> str:
-    """The pipeline with its output as `result`."""
-    words = f"{{thresholds, {events}}}" if widths.thresholds else events
+def _pipeline(project: str, ports: _Ports, clock: str, events: str) -> str:
+    """The pipeline with its output, in the network's formats, as `result`."""
+    taken = [*_taken(ports.events, events), *_taken(ports.thresholds, "thresholds")]
+    words = _side_by_side(taken or [f"{NO_BITS}'b0"])
+    bits = sum(word.width for word in ports.result) or NO_BITS
     return f"""\
-    wire {_bus(widths.result)} result;
-    {project} pipeline (.clk({clock}), .model_inp({words}), .model_out(result));
+    wire {_bus(bits)} changing;
+    {project} pipeline (.clk({clock}), .model_inp({words}), .model_out(changing));
+    wire {_bus(_bits(ports.result))} result = {_side_by_side(_completed(ports.result))};
 """
 
 
-def _plain(name: str, project: str, widths: _Widths, latency: int) -> str:
-    ports = [
+def _taken(words: Sequence[Word], bus: str) -> list[str]:
+    """What the pipeline takes of a bus of words, the lowest first."""
+    ranges: list[tuple[int, int]] = []
+    place = 0
+    for word in words:
+        low, high = place + word.shift, place + word.shift + word.width
+        if word.width and ranges and ranges[-1][1] == low:
+            ranges[-1] = (ranges[-1][0], high)
+        elif word.width:
+            ranges.append((low, high))
+        place += word.kind.width
+    return [f"{bus}[{high - 1}:{low}]" for low, high in ranges]
+
+
+def _completed(words: Sequence[Word]) -> list[str]:
+    """The pipeline's words with the bits that they lack: zeros below, the sign above."""
+    parts, place = [], 0
+    for word in words:
+        high, below = place + word.width, word.shift
+        sign = f"changing[{high - 1}]" if word.port and word.port.signed else "1'b0"
+        above = word.kind.width - word.width - below
+        parts += [f"{below}'b0"] if below else []
+        parts += [f"changing[{high - 1}:{place}]"] if word.width else []
+        parts += [f"{{{above}{{{sign}}}}}"] if above else []
+        place = high
+    return parts
+
+
+def _side_by_side(parts: Sequence[str]) -> str:
+    """Parts of a word in Verilog, given from the lowest up."""
+    return parts[0] if len(parts) == 1 else f"{{{', '.join(reversed(parts))}}}"
+
+
+def _plain(name: str, project: str, ports: _Ports, latency: int) -> str:
+    score, decision = _bits(ports.score), _bits(ports.decision)
+    lines = [
         "input wire clk",
         "input wire rst",
         "input wire in_valid",
-        f"input wire {_bus(widths.events)} in_words",
-        *([f"input wire {_bus(widths.thresholds)} thresholds"] if widths.thresholds else []),
+        f"input wire {_bus(_bits(ports.events))} in_words",
+        *([f"input wire {_bus(_bits(ports.thresholds))} thresholds"] if ports.thresholds else []),
         "output wire out_valid",
-        f"output wire {_bus(widths.score)} score",
-        *([f"output wire {_bus(widths.decision)} decision"] if widths.decision else []),
+        f"output wire {_bus(score)} score",
+        *([f"output wire {_bus(decision)} decision"] if decision else []),
     ]
-    decision = (
-        f"    assign decision = out_valid ? result[{widths.result - 1}:{widths.score}] : "
-        f"{widths.decision}'b0;\n"
-        if widths.decision
+    fires = (
+        f"    assign decision = out_valid ? result[{score + decision - 1}:{score}] : "
+        f"{decision}'b0;\n"
+        if decision
         else ""
     )
     taken = _shifted("valid", latency, "in_valid")
@@ -121,28 +157,29 @@ def _plain(name: str, project: str, widths: _Widths, latency: int) -> str:
 // {latency} clocks after the edge that took it. No bit of the decision is set without an event.
 // rst is synchronous and drops the events under way.
 module {name} (
-{_ports(ports)}
+{_listed(lines)}
 );
 
-{_pipeline(project, widths, "clk", "in_words")}
+{_pipeline(project, ports, "clk", "in_words")}
     reg {_bus(latency + 1)} valid;
     always @(posedge clk) valid <= rst ? {latency + 1}'b0 : {taken};
 
     assign out_valid = valid[{latency}];
-    assign score = result[{widths.score - 1}:0];
-{decision}
+    assign score = result[{score - 1}:0];
+{fires}
 endmodule
 """
 
 
-def _axi_stream(name: str, project: str, widths: _Widths, latency: int) -> str:
+def _axi_stream(name: str, project: str, ports: _Ports, latency: int) -> str:
     depth = 1 << (latency + 2).bit_length()  # more than the pipeline holds: no bubble
     address = depth.bit_length() - 1
-    beat_in, beat_out = _whole(widths.events, 8), _whole(widths.result, 32)
-    ports = [
+    score, result = _bits(ports.score), _bits(ports.result)
+    beat_in, beat_out = _whole(_bits(ports.events), 8), _whole(result, 32)
+    lines = [
         "input wire aclk",
         "input wire aresetn",
-        *([f"input wire {_bus(widths.thresholds)} thresholds"] if widths.thresholds else []),
+        *([f"input wire {_bus(_bits(ports.thresholds))} thresholds"] if ports.thresholds else []),
         f"input wire {_bus(beat_in)} s_axis_tdata",
         "input wire s_axis_tlast",
         "input wire s_axis_tvalid",
@@ -156,13 +193,13 @@ def _axi_stream(name: str, project: str, widths: _Widths, latency: int) -> str:
 `timescale 1 ns / 1 ps
 
 // One event a beat: its words side by side, the first lowest. A beat out: the score in the lowest
-// {widths.score} bits, {widths.decision} bits of the decision above it, then zeros. tlast goes with
+// {score} bits, {result - score} bits of the decision above it, then zeros. tlast goes with
 // its event. aresetn is synchronous and drops the events under way and in the FIFO.
 module {name} (
-{_ports(ports)}
+{_listed(lines)}
 );
 
-{_pipeline(project, widths, "aclk", f"s_axis_tdata[{widths.events - 1}:0]")}
+{_pipeline(project, ports, "aclk", "s_axis_tdata")}
     wire take = s_axis_tvalid & s_axis_tready;
     wire give = m_axis_tvalid & m_axis_tready;
 
@@ -173,12 +210,12 @@ module {name} (
     // what goes beside the pipeline, clock for clock
     reg {_bus(latency + 1)} valid, last;
 
-    reg {_bus(widths.result + 1)} fifo [0:{depth - 1}];
+    reg {_bus(result + 1)} fifo [0:{depth - 1}];
     reg [{address}:0] head, tail;
     assign m_axis_tvalid = head != tail;
-    wire {_bus(widths.result + 1)} oldest = fifo[tail[{address - 1}:0]];
-    assign m_axis_tdata = oldest[{widths.result - 1}:0];  // and zeros above
-    assign m_axis_tlast = oldest[{widths.result}];
+    wire {_bus(result + 1)} oldest = fifo[tail[{address - 1}:0]];
+    assign m_axis_tdata = oldest[{result - 1}:0];  // and zeros above
+    assign m_axis_tlast = oldest[{result}];
 
     always @(posedge aclk) begin
         last <= {_shifted("last", latency, "s_axis_tlast")};

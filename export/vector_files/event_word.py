@@ -1,6 +1,7 @@
 """One event as one number: inputs, score and bits of the decision side by side.
 
-Input 0 has the lowest bits, as in the RTL's port; then come the score and bit 0 of the decision.
+Input 0 has the lowest bits, as in the port of the board's top module (rtl_wrapper.py); then come
+the score and bit 0 of the decision.
 Words are two's complement in the widths of their formats.
 """
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from naetrigger.contracts.decision import with_decision
-from naetrigger.contracts.fixed_point import Integers
-from naetrigger.contracts.network import FixedPointNetwork
+from naetrigger.contracts.decision import BIT, with_decision
+from naetrigger.contracts.fixed_point import Fixed, Integers
+from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export import rtl_wrapper
 from naetrigger.export.rtl import read_estimate, write_rtl
+from naetrigger.export.rtl_driver import Word, driver
 from naetrigger.export.rtl_simulation import verilog_sources
 from naetrigger.export.rtl_wrapper import write_wrapper
 from naetrigger.export.settings import DecisionSettings, FirmwareSettings
@@ -59,6 +60,24 @@ PUBLIC void step(void* handle, const unsigned* in, unsigned* out) {
     top->clk = 1;
     top->eval();
 }
+"""
+
+
+FULL_WORDS_PLAIN = """
+module bench (input clk, input [16:0] model_inp, output [18:0] model_out);
+  anomaly_score_board board (.clk(clk), .rst(~model_inp[16]), .in_valid(model_inp[16]),
+    .in_words(model_inp[15:0]), .out_valid(model_out[18]), .score(model_out[13:0]),
+    .decision(model_out[17:14]));
+endmodule
+"""
+FULL_WORDS_AXI = """
+module bench (input clk, input [16:0] model_inp, output [18:0] model_out);
+  wire [31:0] beat;
+  anomaly_score_board board (.aclk(clk), .aresetn(model_inp[16]), .s_axis_tdata(model_inp[15:0]),
+    .s_axis_tlast(1'b0), .s_axis_tvalid(model_inp[16]), .s_axis_tready(), .m_axis_tdata(beat),
+    .m_axis_tlast(), .m_axis_tvalid(model_out[18]), .m_axis_tready(1'b1));
+  assign model_out[17:0] = beat[17:0];
+endmodule
 """
 
 
@@ -235,15 +254,61 @@ def test_thresholds_in_registers_are_ports(tmp_path: Path, network: FixedPointNe
     write_wrapper(tmp_path / "rtl", load_board("virtex7-690t"))
     text = (tmp_path / "rtl" / "board" / "anomaly_score_board.v").read_text()
     assert "input wire [15:0] thresholds" in text
-    assert ".model_inp({thresholds, in_words})" in text
+    assert ".model_inp({thresholds[15:0], in_words[23:0]})" in text
 
 
 def test_a_pipeline_of_one_register_has_one_valid_bit() -> None:
-    widths = rtl_wrapper._Widths(events=24, thresholds=0, score=8, decision=2)
-    plain = rtl_wrapper._plain("top", "score", widths, 0)
+    word, bit = Word(Fixed(True, 8, 4), Fixed(True, 8, 4)), Word(BIT, BIT)
+    ports = rtl_wrapper._Ports([word] * 3, [], [word], [bit] * 2)
+    plain = rtl_wrapper._plain("top", "score", ports, 0)
     assert "reg [0:0] valid;" in plain
     assert "valid <= rst ? 1'b0 : in_valid;" in plain
-    stream = rtl_wrapper._axi_stream("top", "score", widths, 0)
+    stream = rtl_wrapper._axi_stream("top", "score", ports, 0)
     assert "valid <= take;" in stream
     assert "last <= s_axis_tlast;" in stream
     assert "[-1:0]" not in plain + stream
+
+
+@pytest.mark.parametrize("name", ["virtex7-690t", "pynq-z2"])
+@pytest.mark.parametrize("zeros", [False, True])
+def test_words_keep_their_places_whatever_the_logic_lacks(
+    name: str, zeros: bool, tmp_path: Path, quick: str
+) -> None:
+    """Inputs without weights, a score of multiples of 4 with few bits, thresholds out of reach."""
+    kind, wide, total = Fixed(True, 4, 4), Fixed(True, 12, 14), Fixed(True, 14, 14)
+    weights = np.array([[0], [3], [0], [-2]]) * (not zeros)
+    nodes = (
+        Node("x", "input", (), 4, kind),
+        Node("dense", "dense", ("x",), 1, wide, weights, Fixed(True, 3, 5)),
+        Node("score", "cast", ("dense",), 1, total),
+    )
+    network = with_decision(FixedPointNetwork(nodes, "score", 1.0), (8000, 40, -8000, 44))
+    board = load_board(name)
+    write_rtl(network, tmp_path / "rtl", board, FirmwareSettings(languages=("verilog",)))
+    write_wrapper(tmp_path / "rtl", board)
+    bench = tmp_path / "bench.v"
+    bench.write_text(FULL_WORDS_AXI if name == "pynq-z2" else FULL_WORDS_PLAIN)
+    whole, bit = Word(total, total), Word(BIT, BIT)
+    inputs = (*[Word(kind, kind)] * 4, bit)
+    outputs = (whole, *[bit] * 4, bit)
+    sources = (
+        *verilog_sources(tmp_path / "rtl"),
+        *(tmp_path / "rtl" / "board").glob("*.v"),
+        bench,
+    )
+    design = Simulated(sources, "bench", driver(inputs, outputs))
+    build(require_verilator(), design, tmp_path / "bench.so", tmp_path / "log", quick)
+    library = ctypes.CDLL(str(tmp_path / "bench.so"))
+    library.design_create.restype = ctypes.c_void_p
+
+    words = vectors_of(network, 200)[:60]
+    reset = np.zeros((2, 5), np.int64)
+    streamed = np.hstack([words, np.ones((len(words), 1), np.int64)])
+    given = np.ascontiguousarray(np.vstack([reset, streamed, np.repeat(streamed[-1:], 20, axis=0)]))
+    seen = np.zeros((len(given), 6), np.int64)
+    pointers = (a.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)) for a in (given, seen))
+    design_of = ctypes.c_void_p(library.design_create(1))
+    library.design_clock(design_of, *pointers, ctypes.c_size_t(len(given)))
+    results = seen[seen[:, 5] == 1][: len(words)]
+    np.testing.assert_array_equal(results[:, 0], network.scores(words))
+    np.testing.assert_array_equal(results[:, 1:5], network.decisions(words))
