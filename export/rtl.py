@@ -33,7 +33,7 @@ from naetrigger.contracts.fixed_point import (
     Rounding,
     parse_fixed,
 )
-from naetrigger.contracts.network import FixedPointNetwork
+from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export.licenses import copy_license
 from naetrigger.export.rtl_layers import layer_problems
 from naetrigger.export.rtl_logic import (
@@ -169,11 +169,25 @@ def unsupported(network: FixedPointNetwork) -> list[str]:
                     f"{node.name}: {kind} {mode.value} has no RTL here "
                     f"(there are {', '.join(m.value for m in known)})"
                 )
-        problems += layer_problems(node, [network[name] for name in node.inputs])
+        sources = [network[name] for name in node.inputs]
+        problems += layer_problems(node, sources) + _wide_products(node, sources)
     return problems + [
         f"{node.name}: {node.type} is wider than {DOUBLE_BITS} bits"
         for node in (network.input, network[network.output])
         if node.type.width > DOUBLE_BITS
+    ]
+
+
+def _wide_products(node: Node, sources: Sequence[Node]) -> list[str]:
+    """Products that are cut before they are summed, so that no bound of a sum speaks of them."""
+    if node.cut is None or node.weights is None:
+        return []
+    bits = sources[0].type.width + int(np.abs(node.weights).max(initial=0)).bit_length()
+    if bits <= DOUBLE_BITS:
+        return []
+    return [
+        f"{node.name}: its products have up to {bits} bits before they are cut, and alkaid's "
+        f"ranges are floats of {DOUBLE_BITS}; narrow its weights or inputs"
     ]
 
 

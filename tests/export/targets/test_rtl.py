@@ -268,3 +268,16 @@ def test_values_off_their_own_grid_round_to_even(
     words = np.stack(np.meshgrid(*[np.arange(-32, 32)] * 2), axis=-1).reshape(-1, 2)
     scores = RtlModel(tmp_path / "rtl").scores(words)
     np.testing.assert_array_equal(scores, network.scores(words))
+
+
+def test_products_that_no_float_holds_are_refused_before_they_are_cut(
+    tmp_path: Path, board: Board
+) -> None:
+    x = Node("x", "input", (), 1, Fixed(True, 40, 20))
+    weights = np.array([[(1 << 33) + 12345]])
+    kind = Fixed(True, 50, 40, Rounding.TRN, Overflow.SAT)
+    node = Node("score", "dense", ("x",), 1, kind, weights, Fixed(True, 40, 20), cut=10)
+    network = FixedPointNetwork((x, node), "score", 1.0)
+    with pytest.raises(InputError, match="score: its products have up to 74 bits"):
+        write_rtl(network, tmp_path / "rtl", board, VERILOG)
+    assert not list(tmp_path.iterdir())
