@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from naetrigger.contracts.settings import Matching, Settings
+from naetrigger.export.reserved_words import reserved_in
 
 Square = Literal["auto", "multiplier", "lookup"]
 Language = Literal["verilog", "vhdl"]
@@ -14,9 +16,18 @@ HlsBackend = Literal[
     "Vitis", "Vivado", "VivadoAccelerator", "Quartus", "oneAPI", "Catapult", "Libero"
 ]
 HlsStrategy = Literal["latency", "resource", "distributed_arithmetic"]
+
+
+def _free(name: str) -> str:
+    if language := reserved_in(name):
+        raise ValueError(f"must be no word of {language}")
+    return name
+
+
 Identifier = Annotated[
     str,
     Matching(r"[A-Za-z][A-Za-z0-9_]{0,62}", "1 to 63 letters, digits and _, the first a letter"),
+    AfterValidator(_free),
 ]
 
 
@@ -110,3 +121,12 @@ class FirmwareSettings(Settings):
     """Thresholds compared in hardware."""
     vectors: int = Field(10_000, ge=1_000, le=10_000_000)
     """Test vectors on which every engine must agree to the last bit."""
+
+    @model_validator(mode="after")
+    def _is_a_name_in_vhdl(self) -> FirmwareSettings:
+        if "vhdl" in self.languages and re.search(r"__|_$", self.project):
+            raise ValueError(
+                "project: must not have two _ in a row or one at the end, as no name in VHDL has, "
+                f"got '{self.project}'; choose another, or languages: [verilog]"
+            )
+        return self

@@ -153,6 +153,6 @@ def cut_network(seed: int = 0) -> FixedPointNetwork:
 
 LAYER_NETWORKS = {
     "image": image_network,
-    "sequence": sequence_network,
+    "series": sequence_network,
     "activations": activation_network,
 }
