@@ -38,6 +38,7 @@ MANIFEST = "MANIFEST.sha256"
 VECTORS = "test_vectors.txt"
 MAX_NAME = 41
 AP_TYPES = "extras/include/ap_types"
+GENERATED = "nnet_code_gen.h"  # lies beside hls4ml's headers, and is of this network
 _GUARD = re.compile(r"^(\s*#\s*(?:ifndef|define)\s+)(\w+_H_)[ \t]*$", re.MULTILINE)
 
 
@@ -175,7 +176,7 @@ def _copy_network(project: Path, package: Path, of: sources.Emulator) -> None:
         target = base / path.relative_to(types if is_type else firmware)
         target.parent.mkdir(parents=True, exist_ok=True)
         text = path.read_text(encoding="utf-8")
-        if not is_type and path.parent.name != "nnet_utils":
+        if not is_type and (path.parent.name != "nnet_utils" or path.name == GENERATED):
             text = text.replace(f"naetrigger_{of.model}", of.namespace)
             # two versions may be included into one source: hls4ml guards every network alike
             text = _GUARD.sub(rf"\1{of.model.upper()}_\2", text)

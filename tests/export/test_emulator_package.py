@@ -26,6 +26,7 @@ from naetrigger.export.emulator_sources import Emulator, readme
 from naetrigger.firmware_configs.board import load_board
 from naetrigger.firmware_configs.feature import Feature
 from naetrigger.firmware_configs.input_spec import InputSpec, load_input_spec
+from tests.export.targets.layer_networks import image_network
 from tests.export.targets.networks import random_network, spec_of
 from tests.quick_compiler import quick_compiler
 
@@ -203,6 +204,24 @@ def test_two_versions_in_one_process_keep_their_scores_apart(built: Path, compil
         expected = network(version).score_type.real(network(version).scores(words))
         np.testing.assert_array_equal(scores, expected)
     assert np.any(found[0] != found[1])
+
+
+def test_a_convolution_is_in_the_package_s_namespace(tmp_path: Path, compiler: str) -> None:
+    """hls4ml writes code for it into a header beside its own."""
+    net = image_network()
+    spec = spec_of(net)
+    events = np.zeros((0, len(spec.features)), np.int64)
+    write_package(
+        net,
+        spec,
+        tmp_path / "conv",
+        PackageSettings("Conv", namespace="mine"),
+        load_board("vu13p-5ns"),
+        events=events,
+        thresholds={},
+        vectors=300,
+    )
+    assert "300 events, 0 differ" in run_package(tmp_path / "conv", compiler)
 
 
 def test_the_library_shows_two_names_alone(built: Path) -> None:
