@@ -14,13 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from naetrigger.contracts.errors import InputError
-from naetrigger.contracts.fixed_point import Fixed, Integers, Overflow, parse_fixed
+from naetrigger.contracts.fixed_point import (
+    MAX_WIDTH,
+    Fixed,
+    Integers,
+    Overflow,
+    parse_fixed,
+)
 from naetrigger.firmware_configs.feature import Feature
 from naetrigger.firmware_configs.input_spec import InputSpec
 
 GLOBAL_TRIGGER = Fixed(True, 18, 13, overflow=Overflow.WRAP)
 """What the Global Trigger's emulation hands over (unscaled_t of the public models)."""
-MAX_BITS = 63
+OFFSET_BITS = 31
 
 
 @dataclass(frozen=True)
@@ -61,19 +67,39 @@ def scales_of(spec: InputSpec, unscaled: str | None = None) -> Scales:
     fixed = _unscaled(min(low), max(high), unscaled)
     offsets = tuple(int(feature.offset) for feature in spec.features)
     shifts = tuple(feature.shift for feature in spec.features)
-    reach = max(fixed.integer, *(abs(offset).bit_length() + 1 for offset in offsets)) + 1
-    integer = reach + max(0, *(-shift for shift in shifts))
-    fraction = max(fixed.fraction, 0) + max(0, *shifts)
     return Scales(
         hardware=True,
         unscaled=fixed,
-        wide=Fixed(True, integer + fraction, integer, overflow=Overflow.WRAP),
+        wide=_wide(spec, fixed, offsets, shifts),
         offsets=offsets,
         shifts=shifts,
         periods=tuple(feature.period or 0 for feature in spec.features),
         low=low,
         high=high,
     )
+
+
+def _wide(
+    spec: InputSpec, unscaled: Fixed, offsets: tuple[int, ...], shifts: tuple[int, ...]
+) -> Fixed:
+    """Holds x, x - offset, and that shifted, of every input."""
+    largest = max(range(len(offsets)), key=lambda i: abs(offsets[i]))
+    if abs(offsets[largest]) >= 1 << OFFSET_BITS:
+        raise InputError(
+            f"package: input spec {spec.name}: {spec.columns[largest]}: offset "
+            f"{offsets[largest]} does not fit the C++ int of scales.h; at most "
+            f"{(1 << OFFSET_BITS) - 1}"
+        )
+    reach = max(unscaled.integer, *(abs(offset).bit_length() + 1 for offset in offsets)) + 1
+    integer = reach + max(0, *(-shift for shift in shifts))
+    fraction = max(unscaled.fraction, 0) + max(0, *shifts)
+    if integer + fraction > MAX_WIDTH:
+        raise InputError(
+            f"package: input spec {spec.name}: shifts of {min(shifts)} to {max(shifts)} need "
+            f"{integer + fraction} bits between x and the inputs, at most {MAX_WIDTH}; bring them "
+            "nearer together, or hand over a narrower --input-type"
+        )
+    return Fixed(True, integer + fraction, integer, overflow=Overflow.WRAP)
 
 
 def words_of(spec: InputSpec, scales: Scales, x: Integers) -> Integers:

@@ -372,6 +372,26 @@ def test_settings_that_do_not_fit_are_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"offset": 3e9}, "pt: offset 3000000000 does not fit the C\\+\\+ int of scales.h"),
+        ({"offset": -(2.0**31)}, "pt: offset -2147483648 does not fit"),
+        ({"shift": 50}, "shifts of -1 to 50 need 70 bits between x and the inputs, at most 63"),
+    ],
+)
+def test_scales_that_do_not_fit_are_refused(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    far = FEATURES[0].model_copy(update=changes)
+    spec = SPEC.model_copy(update={"features": (far, *FEATURES[1:])})
+    with pytest.raises(InputError, match=f"package: input spec small: {message}"):
+        scales_of(spec)
+    near = FEATURES[0].model_copy(update={"offset": 2.0**31 - 1, "shift": 5})
+    scales = scales_of(SPEC.model_copy(update={"features": (near, *FEATURES[1:])}))
+    assert scales.offsets[0] == 2**31 - 1
+
+
 def _make(folder: Path, *changes: str) -> subprocess.CompletedProcess[str]:
     """What make says it would do; nothing is built."""
     command = ["make", "-n", *changes]
