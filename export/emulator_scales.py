@@ -90,7 +90,8 @@ def _wide(
             f"{offsets[largest]} does not fit the C++ int of scales.h; at most "
             f"{(1 << OFFSET_BITS) - 1}"
         )
-    reach = max(unscaled.integer, *(abs(offset).bit_length() + 1 for offset in offsets)) + 1
+    whole = unscaled.integer + (not unscaled.signed)  # with a sign
+    reach = max(whole, *(abs(offset).bit_length() + 1 for offset in offsets)) + 1
     integer = reach + max(0, *(-shift for shift in shifts))
     fraction = max(unscaled.fraction, 0) + max(0, *shifts)
     if integer + fraction > MAX_WIDTH:

@@ -372,6 +372,17 @@ def test_settings_that_do_not_fit_are_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("unscaled", ["ap_ufixed<9,9>", "ap_fixed<10,10>", "ap_ufixed<12,9>"])
+@pytest.mark.parametrize("offset", [-511, -255, -1, 0, 255, 512])
+def test_what_is_handed_over_without_a_sign_has_room_for_its_offset(
+    unscaled: str, offset: int
+) -> None:
+    plain = FEATURES[0].model_copy(update={"offset": float(offset), "shift": 0})
+    scales = scales_of(SPEC.model_copy(update={"features": (plain,)}), unscaled)
+    for x in (scales.low[0], scales.high[0]):
+        assert scales.wide.holds(x - offset, x - offset, 0)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
