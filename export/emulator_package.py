@@ -30,6 +30,7 @@ from naetrigger.export import emulator_sources as sources
 from naetrigger.export.emulator_headers import included_files
 from naetrigger.export.emulator_scales import Scales, scales_of, words_of
 from naetrigger.export.hls import write_hls
+from naetrigger.export.reserved_words import CPP
 from naetrigger.export.settings import FirmwareSettings
 from naetrigger.firmware_configs.board import Board
 from naetrigger.firmware_configs.input_spec import InputSpec
@@ -137,6 +138,8 @@ def _emulator(
                 f"package: {what} '{text}' must be at most {MAX_NAME} letters, digits and _, "
                 "a letter first"
             )
+    if namespace in CPP.split():
+        raise InputError(f"package: namespace '{namespace}' must be no word of C++")
     if len(spec.features) != network.input.size or spec.fixed != network.input.type:
         raise InputError(
             f"package: the network takes {network.input.size} inputs of {network.input.type}, "

@@ -358,6 +358,8 @@ def test_a_spec_without_integers_gives_the_inputs_themselves() -> None:
     [
         ({"name": "a b"}, "name 'a b' must be at most 41 letters"),
         ({"namespace": "std::x"}, "namespace 'std::x' must be at most 41 letters"),
+        ({"namespace": "class"}, "namespace 'class' must be no word of C\\+\\+"),
+        ({"namespace": "std"}, "namespace 'std' must be no word of C\\+\\+"),
         ({"version": -1}, "must not be negative"),
         ({"input_type": "ap_fixed<4,4>"}, "does not hold the hardware integers"),
         ({"input_type": "float"}, "is no fixed-point format"),
