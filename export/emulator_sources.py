@@ -252,13 +252,14 @@ LD_FLAGS :=
 LIBRARIES := $(addsuffix .so,$(patsubst %/Makefile,%,$(wildcard *_v*/Makefile)))
 
 .DEFAULT_GOAL := all
-.PHONY: all install clean
+.PHONY: all install clean always
 
 all: $(LIBRARIES) test
 
-%.so: %/Makefile
+# a model's own Makefile knows whether it is up to date
+%.so: %/Makefile always
 	$(MAKE) -C $* INCLUDES="$(INCLUDES_BELOW)" LD_FLAGS="$(LD_FLAGS)" CXXFLAGS="$(CXXFLAGS)"
-	cp $*/$@ $@
+	cmp -s $*/$@ $@ || cp $*/$@ $@
 
 test: test.cpp $(LIBRARIES)
 	$(CXX) -std=$(CPP_STANDARD) -O1 -w $(INCLUDES) $< -o $@ -ldl
@@ -277,14 +278,15 @@ def version_makefile(of: Emulator) -> str:
     objects = f"{of.name}_emulator_v{of.version}.o {of.model}.o"
     return f"""\
 .PHONY: clean
+HEADERS := scales.h $(wildcard NN/*.h NN/*/*.h)
 
 {of.model}.so: {objects}
 	$(CXX) $(CXXFLAGS) -shared $^ -o $@ $(LD_FLAGS)
 
-%.o: NN/%.cpp
+%.o: NN/%.cpp $(HEADERS)
 	$(CXX) $(CXXFLAGS) $(INCLUDES) -INN -c $< -o $@
 
-%.o: %.cpp scales.h
+%.o: %.cpp $(HEADERS)
 	$(CXX) $(CXXFLAGS) $(INCLUDES) -INN -c $< -o $@
 
 clean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -246,6 +247,21 @@ def test_install_and_clean(built: Path, compiler: str, tmp_path: Path) -> None:
     installed = sorted(path.name for path in (tmp_path / "there" / "lib64").iterdir())
     assert installed == ["GTADModel_v5.so", "GTADModel_v6.so"]
     assert not [path for path in copy.rglob("*") if path.suffix in (".o",) or path.name == "test"]
+
+
+def test_a_changed_weight_is_built_again(built: Path, compiler: str, tmp_path: Path) -> None:
+    """Weights stand in headers: make looks at these, too, and at nothing twice."""
+    folder = tmp_path / "package"
+    shutil.copytree(built, folder)
+    command = ["make", f"CXX={compiler}", "GTADModel_v5.so", "test"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert compiler not in done.stdout
+    (weights,) = (folder / "GTADModel_v5" / "NN" / "weights").glob("b2.h")
+    weights.write_text(re.sub(r"= \{[^,}]+", "= {1.96875", weights.read_text()))
+    subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    done = subprocess.run(["./test"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert " 0 differ" not in done.stdout
 
 
 def test_the_manifest_holds_and_sha256sum_agrees(written: Path) -> None:
