@@ -15,7 +15,7 @@ decide, is 1 where the score reaches a threshold, else 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,9 @@ def _build(network: FixedPointNetwork, form: _Form) -> GraphBuilder:
     def cast_of(node: Node) -> Callable[[GraphBuilder, Node, str], str]:
         return _round_and_clip if form.cast is _qcdq and node.name in layered else form.cast
 
-    edges = {network.input.name: cast_of(network.input)(graph, network.input, INPUTS)}
+    first = network.input
+    given = _wrapped(graph, first) if first.type.overflow is Overflow.WRAP else INPUTS
+    edges = {first.name: cast_of(first)(graph, first, given)}
     sizes = {node.name: node.size for node in network.nodes}
     for node in network.nodes[1:]:
         values = [edges[name] for name in node.inputs]
@@ -140,6 +142,26 @@ def _build(network: FixedPointNetwork, form: _Form) -> GraphBuilder:
     if network.decision is not None:
         graph.output(DECISION, edges[network.decision], network[network.decision].size)
     return graph
+
+
+def _wrapped(graph: GraphBuilder, first: Node) -> str:
+    """The inputs rounded and wrapped into a format that wraps; its cast then changes nothing.
+
+    What comes in may be any number, unlike all that a node computes.
+    """
+    fixed, name, size = first.type, f"{first.name}_wrapped", first.size
+    inverse = graph.constant(f"{name}_inverse_lsb", 1 / fixed.lsb)
+    scaled = graph.add("Mul", [INPUTS, inverse], f"{name}_scaled", size)
+    rounded = _rounded(graph, replace(first, name=name), scaled)
+    low = graph.constant(f"{name}_low", fixed.min_mantissa)
+    per_turn = graph.constant(f"{name}_per_turn", 2.0**-fixed.width)
+    above = graph.add("Sub", [rounded, low], f"{name}_above", size)
+    turns = graph.add("Mul", [above, per_turn], f"{name}_turns", size)
+    whole = graph.add("Floor", [turns], f"{name}_floor", size)
+    turn = graph.constant(f"{name}_turn", 2.0**fixed.width)
+    beyond = graph.add("Mul", [whole, turn], f"{name}_beyond", size)
+    fit = graph.add("Sub", [rounded, beyond], f"{name}_fit", size)
+    return graph.add("Mul", [fit, graph.constant(f"{name}_lsb", fixed.lsb)], name, size)
 
 
 def _above(graph: GraphBuilder, node: Node, score: str) -> str:

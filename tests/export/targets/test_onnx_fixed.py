@@ -69,11 +69,15 @@ def test_qcdq_is_exact_however_onnxruntime_optimizes_it(seed: int, tmp_path: Pat
         np.testing.assert_array_equal(mantissas, network.scores(words))
 
 
-def test_inputs_before_rounding_are_quantized_in_the_graph(tmp_path: Path) -> None:
-    network = random_network(0)
+@pytest.mark.parametrize("overflow", [Overflow.SAT, Overflow.SAT_SYM, Overflow.WRAP])
+@pytest.mark.parametrize("rounding", [Rounding.RND_CONV, Rounding.TRN, Rounding.RND_MIN_INF])
+def test_inputs_before_rounding_are_quantized_in_the_graph(
+    rounding: Rounding, overflow: Overflow, tmp_path: Path
+) -> None:
+    network = random_network(0, input_type=Fixed(True, 8, 3, rounding, overflow))
     write_qcdq(tmp_path / "qcdq.onnx", network, spec_of(network))
     write_qonnx(tmp_path / "qonnx.onnx", network, spec_of(network))
-    inputs = np.random.default_rng(1).uniform(-6, 6, (3000, 5)).astype(np.float32)
+    inputs = np.random.default_rng(1).uniform(-20, 20, (3000, 5)).astype(np.float32)
     real = inputs.astype(np.float64)
     expected = network.scores(network.input.type.mantissas(real))
     for model in (QcdqModel(tmp_path / "qcdq.onnx"), QonnxModel(tmp_path / "qonnx.onnx")):
