@@ -255,7 +255,8 @@ class ProjectReader:
         bounds = model.network.bounds()
         for name, kind in self.saturating.items():
             needed = bounds[name].accumulator
-            if needed.integer + (kind.signed and not needed.signed) > kind.integer:
+            negative = needed.signed and not kind.signed
+            if negative or needed.integer + (kind.signed and not needed.signed) > kind.integer:
                 raise self.draft.refuse(
                     name, f"its accumulator {kind} can saturate on the way; it needs {needed}"
                 )

@@ -121,6 +121,12 @@ def edited(source: Path, target: Path, file: str, old: str, new: str) -> Path:
         ("defines.h", DEFAULT, "ap_fixed<70,16> model_default_t", "1 to 63 bits"),
         ("defines.h", DEFAULT, "float model_default_t", "no fixed-point format"),
         ("defines.h", DEFAULT, "ap_fixed<16,6,AP_TRN,AP_SAT,0> model_default_t", "can saturate on"),
+        (
+            "parameters.h",
+            r"typedef \w+ accum_t;",
+            "typedef ap_ufixed<50,25,AP_TRN,AP_SAT,0> accum_t;",
+            "can saturate on",  # at 0
+        ),
         ("weights/w2.txt", r"^[^,]*,", "nan,", "no number"),
         ("weights/w2.txt", r"^[^,]*,", "", "it needs 30 and 5"),
         ("parameters.h", "n_in = 6", "n_in = N", "is no number"),
