@@ -36,6 +36,7 @@ from naetrigger.export.hls_choices import check_layers, check_reuse, layer_confi
 from naetrigger.export.hls_decision import add_registers, comparisons_as_layers, outputs_of
 from naetrigger.export.hls_emulation import Emulated, emulation_source
 from naetrigger.export.hls_layers import (
+    AP_FIXED,
     layer_entry,
     layer_precision,
     layer_problems,
@@ -43,6 +44,7 @@ from naetrigger.export.hls_layers import (
 )
 from naetrigger.export.hls_library import FORMAT, NAME, VERSION, HlsLibrary, compile_library
 from naetrigger.export.hls_project import settle, writable, write_bench
+from naetrigger.export.hls_room import with_room
 from naetrigger.export.licenses import copy_license
 from naetrigger.export.settings import FirmwareSettings, HlsBackend
 from naetrigger.firmware_configs.board import Board
@@ -83,7 +85,7 @@ def write_hls(
     registers = settings.decision.registers and bool(thresholds)
     shown = {node.name for node in network.nodes}
     network = comparisons_as_layers(network, registers)
-    bounds = network.bounds()
+    network, bounds = with_room(network) if kind.name in AP_FIXED else (network, network.bounds())
     _check(network, kind, settings)
     if folder.exists():
         raise InputError(f"{folder}: is there already; an HLS project is written into a new folder")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from naetrigger.contracts.errors import EnvironmentProblem, InputError, MissingExtra
-from naetrigger.contracts.fixed_point import Fixed
+from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export import hls
 from naetrigger.export.hls import write_hls
@@ -269,3 +270,44 @@ def test_a_random_stamp_leaves_no_trace_quoted_or_not(tmp_path: Path, stamp: str
     text = (tmp_path / "hls4ml_config.yml").read_text(encoding="utf-8")
     assert text == f"OutputDir: .\nStamp: {STAMP}\n"
     assert (tmp_path / "build_lib.sh").read_text(encoding="utf-8") == f"LIB_STAMP={STAMP}\n"
+
+
+def behind_zeros(rounding: Rounding) -> FixedPointNetwork:
+    """Sums of fewer bits than the casts behind them round away: of no weights, of tiny ones."""
+    kind, small = Fixed(True, 6, 3, rounding, Overflow.SAT), Fixed(True, 6, -4)
+    zeros, nothing = np.zeros((2, 3), np.int64), np.zeros(3, np.int64)
+    tiny, bias = np.array([[1, -1], [0, 3], [2, 0]]), np.array([1, -1])
+    nodes = (
+        Node("x", "input", (), 2, Fixed(True, 6, 3)),
+        Node("d0", "dense", ("x",), 3, Fixed(False, 1, -7), zeros, small, nothing, small),
+        Node("a0", "relu", ("d0",), 3, replace(kind, signed=False)),
+        Node("d1", "dense", ("a0",), 2, replace(kind, integer=5), tiny, small, bias, small),
+        Node("d2", "dense", ("x",), 2, replace(kind, integer=5), tiny[1:], small, bias, small),
+        Node("diff", "sub", ("d1", "d2"), 2, Fixed(True, 8, 6)),
+        Node("sq", "square", ("diff",), 2, Fixed(False, 14, 12)),
+        Node("score", "sum", ("sq",), 1, Fixed(False, 8, 8, rounding, Overflow.SAT)),
+    )
+    return FixedPointNetwork(nodes, "score", 1.0)
+
+
+@pytest.mark.parametrize("rounding", [Rounding.RND_CONV, Rounding.TRN_ZERO])
+def test_values_without_the_bits_that_are_rounded_away(
+    rounding: Rounding, hls_project: Projects
+) -> None:
+    """ap_fixed would end the whole process."""
+    network = behind_zeros(rounding)
+    library = HlsLibrary(hls_project(f"zeros_{rounding}", network))
+    words = vectors_of(network, 1000)
+    real = network.input.type.real(words)
+    np.testing.assert_array_equal(library.scores(real), network.scores(words))
+    edges = network.trace(words)
+    for name, mantissas in library.trace(real).items():
+        np.testing.assert_array_equal(mantissas, edges[name])
+
+
+def test_a_saturating_edge_below_the_last_bit_kept_is_refused(tmp_path: Path, board: Board) -> None:
+    coarse = Fixed(True, 6, 9, Rounding.RND_CONV, Overflow.SAT)
+    nodes = (Node("x", "input", (), 1, Fixed(True, 4, 2)), Node("s", "cast", ("x",), 1, coarse))
+    network = FixedPointNetwork(nodes, "s", 1.0)
+    with pytest.raises(InputError, match=r"s: rounds x, .* widen x to 3 integer bits"):
+        write_hls(network, tmp_path / "hls", board, FirmwareSettings(), vectors_of(network, 20))
