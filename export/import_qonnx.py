@@ -33,6 +33,7 @@ _UNREADABLE = (
     *(OSError, ValueError, TypeError, KeyError, IndexError),
     *(OverflowError, AttributeError, MemoryError),
 )
+CHANNELS_FIRST = (2, 0, 1)  # how ONNX counts what is (height, width, channels) here
 PASSED = ("Identity", "Dropout", "DebugMarker")
 
 
@@ -93,7 +94,7 @@ class OnnxReader:
         last = self.graph.output[0].name
         if last not in self.edges:
             raise InputError(f"{self.path}: its output is not quantized, or constant")
-        return finished(self.draft, self.edges[last], score, {"source": "qonnx"})
+        return finished(self.draft, self.edges[last], score, {"source": "qonnx"}, CHANNELS_FIRST)
 
     def _input(self, value: Any) -> None:
         """The input's shape, without the batch, and its format: of the Quant that takes it."""

@@ -146,7 +146,7 @@ def words_and_inputs(model: ImportedModel, shape: tuple[int, ...]) -> tuple[Inte
     rng = np.random.default_rng(2)
     words = rng.integers(kind.min_mantissa, kind.max_mantissa, (EVENTS, *shape), np.int64)
     inputs = kind.real(words)
-    order = (0, 2, 3, 1) if len(shape) == 3 else (0, 1)
+    order = {1: (0, 1), 2: (0, 2, 1), 3: (0, 2, 3, 1)}[len(shape)]
     return words.transpose(order).reshape(EVENTS, -1), inputs
 
 
@@ -159,6 +159,25 @@ def test_outputs_equal_those_of_qonnx(name: str, file: Callable[..., Path]) -> N
     found = model.network[model.outputs].type.real(edge)
     np.testing.assert_array_equal(found, executed(graph, n_out, inputs))
     assert len(np.unique(found)) > 20
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 2), (3, 4), (1, 4, 3), (12,)])
+def test_a_reconstruction_is_compared_with_the_inputs_it_stands_for(
+    shape: tuple[int, ...], file: Callable[..., Path]
+) -> None:
+    """A vector that was an image has its channels first, as the image had."""
+    graph = Graph(shape, 6)
+    graph.quant(2**-3, 6)
+    if len(shape) > 1:
+        graph.add("Flatten", axis=1)
+    graph.add("MatMul", graph.weights((12, 12), 2**-3))
+    graph.quant(2**-3, 7)
+    model = read_qonnx(file(graph, 12), score="squared_error")
+    words, inputs = words_and_inputs(model, shape)
+    words, inputs = words[:500], inputs[:500]
+    expected = ((executed(graph, 12, inputs) - inputs.reshape(500, -1)) ** 2).sum(axis=1)
+    network = model.network
+    np.testing.assert_array_equal(network.scores(words) * network.score_scale, expected)
 
 
 @pytest.mark.parametrize(("name", "shape"), [("dense", (6,)), ("images", (2, 6, 5))])
