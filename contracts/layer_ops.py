@@ -35,6 +35,7 @@ from naetrigger.contracts.spatial_ops import (
     pool_bounds,
     pool_exact,
     pool_problems,
+    raised,
     reshape_problems,
     transpose_order,
     transpose_problems,
@@ -133,7 +134,7 @@ def _add_exact(
     del node
     fractions = [source.type.fraction for source in sources]
     common = max(fractions)
-    left, right = (v * 2 ** (common - f) for v, f in zip(values, fractions, strict=True))
+    left, right = (raised(v, common - f) for v, f in zip(values, fractions, strict=True))
     return left + right, common
 
 
@@ -161,8 +162,8 @@ def _scale_exact(
     result = x * weights
     if node.bias is not None and node.bias_type is not None:
         common = max(fraction, node.bias_type.fraction)
-        bias = constant(node.bias, x) * 2 ** (common - node.bias_type.fraction)
-        result, fraction = result * 2 ** (common - fraction) + bias, common
+        bias = raised(constant(node.bias, x), common - node.bias_type.fraction)
+        result, fraction = raised(result, common - fraction) + bias, common
     return result.reshape(len(x), -1), fraction
 
 
@@ -193,8 +194,8 @@ def _prelu_exact(
     assert node.weight_type is not None
     x, slopes = _by_channel(values[0], node.weights)
     fraction, steps = sources[0].type.fraction, node.weight_type.fraction
-    negative = x * slopes * 2 ** max(-steps, 0)
-    result = np.where(x > 0, x * 2 ** max(steps, 0), negative)
+    negative = raised(x * slopes, max(-steps, 0))
+    result = np.where(x > 0, raised(x, max(steps, 0)), negative)
     return result.reshape(len(x), -1), fraction + max(steps, 0)
 
 
@@ -212,7 +213,7 @@ def _clip_exact(
         return np.minimum(np.maximum(x, low), high), fraction
     # what is clipped need not have room for the ends' further bits
     least, most = -(-low >> finer), high >> finer
-    inside = np.minimum(np.maximum(x, least), most) * 2**finer
+    inside = raised(np.minimum(np.maximum(x, least), most), finer)
     ends = constant(node.weights, x)
     return np.where(x > most, ends[1], np.where(x < least, ends[0], inside)), fraction + finer
 

@@ -54,7 +54,7 @@ def conv_exact(node: Node, sources: Sequence[Node], values: Sequence[Any]) -> tu
     for start in range(0, len(x), rows):
         block = _gathered(x[start : start + rows], taps)
         total = exact_product(block.reshape(-1, taps.shape[1]), weights)
-        total = total * 2 ** (common - fraction) + bias.astype(total.dtype)
+        total = raised(total, common - fraction) + bias.astype(total.dtype)
         result[start : start + rows] = total.reshape(len(block), -1)
     return result, common
 
@@ -87,6 +87,15 @@ def cut_sum(x: Any, weights: Integers, node: Node, fraction: int) -> Any:
 def shifted(values: Any, drop: int) -> Any:
     """Integers without their last `drop` bits, or with so many more where that is negative."""
     return values >> drop if drop >= 0 else values << -drop
+
+
+def raised(values: Any, bits: int) -> Any:
+    """values * 2**bits, of what is proved to fit: zeros may be raised by any number of bits."""
+    if bits == 0:
+        return values
+    if values.dtype == object:
+        return values * 2**bits
+    return np.ldexp(values, bits) if values.dtype.kind == "f" else values << bits
 
 
 def exact_product(x: Any, weights: Integers) -> Any:

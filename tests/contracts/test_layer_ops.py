@@ -175,6 +175,30 @@ def test_an_end_that_leaves_63_bits_is_refused_where_it_is_reached() -> None:
         network.bounds()
 
 
+@pytest.mark.parametrize("far", [70, 200])
+def test_zeros_stand_beside_any_number_of_fraction_bits(far: int) -> None:
+    """An edge that is always 0 fits a grid that its own format is far above."""
+    x = Node("x", "input", (), 2, Fixed(True, 8, 8))
+    zero = np.zeros(2, np.int64)
+    fine, coarse = Fixed(True, 8, 8 - far), Fixed(True, 8, 8 + far)
+    nodes = (
+        x,
+        Node("fine", "scale", ("x",), 2, Fixed(True, 17, 17 - far), np.array([1, 3]), fine),
+        Node("none", "scale", ("x",), 2, coarse, zero, coarse),
+        Node("sum", "add", ("fine", "none"), 2, Fixed(True, 18, 18 - far)),
+        Node("biased", "scale", ("none",), 2, fine, zero, Fixed(True, 2, 2), zero + 5, fine),
+        Node("slope", "prelu", ("none",), 2, coarse, zero, fine),
+        Node("diff", "sub", ("sum", "biased"), 2, Fixed(True, 20, 20 - far)),
+        Node("all", "add", ("diff", "slope"), 2, Fixed(True, 21, 21 - far)),
+        Node("score", "sum", ("all",), 1, Fixed(True, 22, 22 - far)),
+    )
+    network = FixedPointNetwork(nodes, "score", 1.0)
+    words = words_of(network, 50)
+    expected = words @ np.array([1, 3]) - 10
+    np.testing.assert_array_equal(network.trace(words)["score"][:, 0], expected)
+    np.testing.assert_array_equal(network.scores(words), expected)
+
+
 def test_same_padding_is_that_of_keras() -> None:
     """TensorFlow's documentation: the odd pixel goes to the bottom and to the right."""
     assert same_padding((3, 2), (1, 1), 6, 5) == (1, 0, 1, 1)
