@@ -118,6 +118,7 @@ def _cut(value: Any, fraction: int) -> Any:
     if value.low == value.high:
         return float(np.ldexp(np.floor(np.ldexp(float(value.low), fraction)), -fraction))
     keep, integer, bits = (int(part) for part in value.kif)
+    integer = max(integer, -fraction)  # the sign remains of what lies below the last bit
     return value.quantize(keep, integer, min(bits, fraction), "WRAP", "TRN")
 
 

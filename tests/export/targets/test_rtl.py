@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from naetrigger.contracts.errors import InputError, MissingExtra
-from naetrigger.contracts.fixed_point import Fixed, Overflow, Rounding
+from naetrigger.contracts.fixed_point import Fixed, Integers, Overflow, Rounding
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export.rtl import (
     OVERFLOWS,
@@ -21,6 +21,7 @@ from naetrigger.export.rtl import (
     unsupported,
     write_rtl,
 )
+from naetrigger.export.rtl_logic import traced_logic
 from naetrigger.export.settings import FirmwareSettings, Square
 from naetrigger.firmware_configs.board import Board
 from tests.export.targets.networks import (
@@ -281,3 +282,26 @@ def test_products_that_no_float_holds_are_refused_before_they_are_cut(
     with pytest.raises(InputError, match="score: its products have up to 74 bits"):
         write_rtl(network, tmp_path / "rtl", board, VERILOG)
     assert not list(tmp_path.iterdir())
+
+
+def logic_scores(network: FixedPointNetwork, words: Integers) -> Integers:
+    """Scores by the traced logic alone, nothing written."""
+    logic = traced_logic(network, "multiplier")
+    outputs = logic.predict(network.input.type.real(words), n_threads=1)
+    return np.asarray(np.ldexp(outputs[:, 0], network.score_type.fraction), np.int64)
+
+
+def one_layer(node: Node, *more: Node, x_type: Fixed, features: int) -> FixedPointNetwork:
+    nodes = (Node("x", "input", (), features, x_type), node, *more)
+    return FixedPointNetwork(nodes, nodes[-1].name, 1.0)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 9])
+def test_products_below_the_cut_keep_their_sign(cut: int) -> None:
+    """Cut down: a small negative product gives minus one step, not 0."""
+    weights, kind = np.array([[3], [-5]]), Fixed(True, 12, 12 - cut)
+    node = Node("d", "dense", ("x",), 1, kind, weights, Fixed(True, 4, -6), cut=cut)
+    network = one_layer(node, x_type=Fixed(True, 4, 1), features=2)
+    words = vectors_of(network, 300)
+    np.testing.assert_array_equal(logic_scores(network, words), network.scores(words))
+    assert len(np.unique(network.scores(words))) > 1
