@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from naetrigger.contracts.errors import InputError, MissingExtra
-from naetrigger.contracts.fixed_point import MAX_WIDTH, Fixed, Rounding
+from naetrigger.contracts.fixed_point import MAX_WIDTH, Fixed, Overflow, Rounding
 from naetrigger.contracts.layer_ops import LAYER_OPS
 from naetrigger.contracts.network import FixedPointNetwork, Node
 from naetrigger.export.rtl_layers import cut_products, layer_logic, matrix_product
@@ -141,23 +141,33 @@ def _exact(node: Node, values: list[Any], square: Square) -> Any:
 
 
 def _cast(exact: Any, kind: Fixed) -> Any:
-    """Exact results in a node's format; constants by our own arithmetic.
+    """Exact results in a node's format; what is or becomes a constant by our own arithmetic.
 
     alkaid 0.8.2 rounds a constant down where it should round half to even, and behind weights
-    that are all zero a value is its bias alone. It also misses ties of values off their own grid.
+    that are all zero a value is its bias alone; it takes the wrong bit for the last one of what
+    is rounded up to one number always. It also misses ties of values off their own grid.
     """
     keep, integer, fraction = kind.kif
     cast = exact.quantize(keep, integer, fraction, kind.overflow.value, kind.rounding.value)
     if type(exact).__name__ == "RetardedFVArray":
         return cast  # a table of rounded squares: what is looked up stands in `exact`, not squared
     for i, value in enumerate(exact):
-        if value.low == value.high:
-            constant = float(kind.quantize(float(value.low)))
-            cast[i] = type(value).from_const(constant, hwconf=value.hwconf)
+        low, high = (float(kind.quantize(float(end))) for end in (value.low, value.high))
+        if low == high and _rounds_to_one(value, kind):
+            cast[i] = type(value).from_const(low, hwconf=value.hwconf)
         elif kind.rounding is Rounding.RND_CONV and _is_off_grid(value, fraction):
             rounded = _half_to_even(value, fraction)
             cast[i] = rounded.quantize(keep, integer, fraction, kind.overflow.value, "TRN")
     return cast
+
+
+def _rounds_to_one(value: Any, kind: Fixed) -> bool:
+    """Whether all values between two of one result have that; not if they may wrap between."""
+    if kind.overflow is not Overflow.WRAP:
+        return True
+    whole = Fixed(True, MAX_WIDTH, MAX_WIDTH - kind.fraction, kind.rounding)
+    low, high = (whole.quantize(float(end)) for end in (value.low, value.high))
+    return bool(low == high)
 
 
 def _is_off_grid(value: Any, fraction: int) -> bool:

@@ -305,3 +305,27 @@ def test_products_below_the_cut_keep_their_sign(cut: int) -> None:
     words = vectors_of(network, 300)
     np.testing.assert_array_equal(logic_scores(network, words), network.scores(words))
     assert len(np.unique(network.scores(words))) > 1
+
+
+@pytest.mark.parametrize("bias", [-33, -24, -16, 8, 16, 24, 31, 32, 40])
+@pytest.mark.parametrize("rounding", [Rounding.RND_CONV, Rounding.RND, Rounding.TRN])
+@pytest.mark.parametrize("overflow", [Overflow.SAT, Overflow.WRAP])
+def test_values_that_round_to_one_number(bias: int, rounding: Rounding, overflow: Overflow) -> None:
+    """A unit of a large bias and tiny weights, in steps of 1/8 of its format's."""
+    kind = Fixed(True, 8, 8, rounding, overflow)
+    node = Node(
+        "d",
+        "dense",
+        ("x",),
+        1,
+        Fixed(True, 14, 10),
+        np.array([[1]]),
+        Fixed(True, 2, 2),
+        np.array([bias]),
+        Fixed(True, 8, 5),
+    )
+    network = one_layer(
+        node, Node("s", "cast", ("d",), 1, kind), x_type=Fixed(True, 3, -1), features=1
+    )
+    words = vectors_of(network, 100)
+    np.testing.assert_array_equal(logic_scores(network, words), network.scores(words))
