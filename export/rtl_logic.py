@@ -129,7 +129,7 @@ def _exact(node: Node, values: list[Any], square: Square) -> Any:
         case "sub":
             return x - values[1]
         case "abs":
-            return abs(x)
+            return _magnitude(x)
         case "square":
             return _squared(x, square, node.name)
         case "sum":
@@ -138,6 +138,16 @@ def _exact(node: Node, values: list[Any], square: Square) -> Any:
             return matrix_product(x, weights[:, None])
         case _:
             raise InputError(f"rtl: {node.name}: op '{node.op}' has no RTL")
+
+
+def _magnitude(x: Any) -> Any:
+    """|x|; alkaid 0.8.2 leaves the sign of constants -1, -2, -4 ..."""
+    result = abs(x)
+    for i, value in enumerate(x):
+        if value.low == value.high:
+            constant = abs(float(value.low))
+            result[i] = type(value).from_const(constant, hwconf=value.hwconf)
+    return result
 
 
 def _cast(exact: Any, kind: Fixed) -> Any:

@@ -329,3 +329,15 @@ def test_values_that_round_to_one_number(bias: int, rounding: Rounding, overflow
     )
     words = vectors_of(network, 100)
     np.testing.assert_array_equal(logic_scores(network, words), network.scores(words))
+
+
+@pytest.mark.parametrize("constant", [-8, -4, -3, -1, 0, 2])
+def test_magnitudes_of_constants(constant: int) -> None:
+    kind, zeros = Fixed(True, 6, 4), np.zeros((1, 1), np.int64)
+    node = Node("d", "dense", ("x",), 1, kind, zeros, kind, np.array([constant]), kind)
+    network = one_layer(
+        node, Node("s", "abs", ("d",), 1, Fixed(False, 6, 4)), x_type=kind, features=1
+    )
+    words = vectors_of(network, 20)
+    np.testing.assert_array_equal(logic_scores(network, words), abs(constant))
+    np.testing.assert_array_equal(network.scores(words), abs(constant))
