@@ -341,3 +341,24 @@ def test_magnitudes_of_constants(constant: int) -> None:
     words = vectors_of(network, 20)
     np.testing.assert_array_equal(logic_scores(network, words), abs(constant))
     np.testing.assert_array_equal(network.scores(words), abs(constant))
+
+
+def test_what_alkaid_makes_smaller_gives_the_same() -> None:
+    """One of its passes takes the last bit of this sum, of which only -3 and -4 occur, for its
+    first."""
+    bit, small = Fixed(True, 1, -2, Rounding.RND, Overflow.SAT), Fixed(True, 4, 4)
+    scale = Node(
+        "n",
+        "scale",
+        ("x",),
+        4,
+        bit,
+        np.array([-2, 1, -1, 0]),
+        Fixed(True, 2, 4),
+        np.array([-5, -1, -3, -3]),
+        small,
+    )
+    total = Node("s", "sum", ("n",), 1, Fixed(True, 6, 4, Rounding.RND_CONV, Overflow.SAT))
+    network = one_layer(scale, total, x_type=Fixed(False, 4, 8), features=4)
+    words = vectors_of(network, 300)
+    np.testing.assert_array_equal(logic_scores(network, words), network.scores(words))
