@@ -29,6 +29,7 @@ EXECUTED = ("sh", "python", "yaml")
 PLAIN = ("text", "json", "verilog", "cpp", "make")  # output and layouts; nothing can be run
 DISPLAYS = re.compile(r"^<!--.*?-->$|^```", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"^# ([\w./-]+\.\w+)\s*$")
+RUNS_A_BENCHMARK = re.compile(r"^(\S*/)?python benchmarks/", re.MULTILINE)
 BENCHMARKS_TAKE_HOURS = "a benchmark: takes minutes to hours; its script and options are checked"
 
 
@@ -82,8 +83,8 @@ def read_page(path: Path) -> Page:
     """The blocks of a page; raises ValueError for one that is not closed."""
     text = path.read_text(encoding="utf-8")
     blocks = tuple(_blocks(path, text))
-    if path.parent.name == "benchmarks":
-        blocks = tuple(_long(block) for block in blocks)
+    benchmark = path.parent.name == "benchmarks"
+    blocks = tuple(_long(b) if benchmark or RUNS_A_BENCHMARK.search(b.text) else b for b in blocks)
     words = re.findall(r"^<!-- words: (.*?) -->$", text, re.MULTILINE)
     needs = re.findall(r"^<!-- needs: (\S+) -->$", text, re.MULTILINE)
     pairs = (pair.partition("=") for line in words for pair in line.split())
