@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from naetrigger.pipeline.command_options import resumable
+from naetrigger.pipeline.command_options import OPTIONS, resumable
 
 ROOT = Path("runs/mine")
+
+
+@pytest.fixture(autouse=True)
+def words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For people, whatever a command before this test was asked for."""
+    monkeypatch.setattr(OPTIONS, "json", False)
 
 
 def interrupt_a_library() -> None:
