@@ -40,8 +40,8 @@ class TrainingResult:
 
 def train(
     settings: TrainingSettings,
-    train_inputs: npt.NDArray[np.float32],
-    validation_inputs: npt.NDArray[np.float32],
+    train_inputs: npt.ArrayLike,
+    validation_inputs: npt.ArrayLike,
     folder: Path,
     *,
     columns: Sequence[str] | None = None,
@@ -55,7 +55,8 @@ def train(
 
     Parameters
     ----------
-    train_inputs, validation_inputs : (N, F) and (V, F), finite, standardised; background alone
+    train_inputs, validation_inputs : (N, F) and (V, F), finite, standardised; background alone;
+        arrays, or what NumPy makes arrays of (tensors on the CPU, say)
     folder : existing or not; a checkpoint found there is gone on from
     columns : the F input names, kept in teacher.json; none: x0, x1, ...
     train_weights, validation_weights : (N,) and (V,), needed if objective.use_weights is set
@@ -70,11 +71,12 @@ def train(
     TrainingDiverged where the objective's stop fires or the loss is no finite number.
     """
     _require_used(settings)
-    names = _columns(columns, train_inputs)
+    train_array = _array("training", train_inputs)
+    names = _columns(columns, train_array)
     data = batches(
         settings,
-        train_inputs,
-        validation_inputs,
+        train_array,
+        _array("validation", validation_inputs),
         train_weights,
         validation_weights,
         names,
@@ -224,6 +226,14 @@ def _baseline_objective(objective: ObjectiveSettings) -> AeObjective:
         checkpoint_every=objective.checkpoint_every,
         curve_every=objective.curve_every,
     )
+
+
+def _array(sample: str, inputs: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    try:
+        array = np.atleast_1d(np.asarray(inputs))
+        return array if array.dtype.kind == "f" else array.astype(np.float32)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged, text, a tensor with a gradient
+        raise InputError(f"{sample} inputs: are no array of numbers ({error})") from error
 
 
 def _columns(columns: Sequence[str] | None, inputs: npt.NDArray[np.float32]) -> tuple[str, ...]:

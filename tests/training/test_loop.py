@@ -562,6 +562,19 @@ def test_values_that_are_no_numbers_are_refused(tmp_path: Path, which: int, bad:
     assert not list(tmp_path.iterdir())
 
 
+def test_tensors_and_lists_are_inputs_too(tmp_path: Path) -> None:
+    x = surface(200, 1)
+    settings = TrainingSettings(model=SMALL_MODEL, objective=AeObjective(steps=3, batch_size=8))
+    made = [
+        train(settings, inputs, inputs, tmp_path / name).teacher.model.state_dict()
+        for name, inputs in (("array", x), ("tensor", torch.from_numpy(x)), ("list", x.tolist()))
+    ]
+    for other in made[1:]:
+        assert all(torch.equal(value, other[name]) for name, value in made[0].items())
+    with pytest.raises(InputError, match="training inputs: are no array of numbers"):
+        train(settings, [["a", "b"]], x, tmp_path / "text")
+
+
 def test_wrong_shapes_are_refused(tmp_path: Path) -> None:
     x = surface(50, 1)
     settings = TrainingSettings()
