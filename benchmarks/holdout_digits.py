@@ -1,7 +1,8 @@
 """One digit held out of training: how well does each system tell it from the other nine?
 
     .venv/bin/python benchmarks/holdout_digits.py --dataset digits
-    .venv/bin/python benchmarks/holdout_digits.py --dataset mnist --digits 0 3 5
+    .venv/bin/python benchmarks/holdout_digits.py --dataset mnist
+    .venv/bin/python benchmarks/holdout_digits.py --dataset mnist --digits 1 4 7 --place unseen
 
 Every system of holdout_systems.py is trained by `naetrigger.training.loop.train` on nine digits and
 judged on test images of these against images of the tenth, which enters nowhere before that. Where
@@ -9,7 +10,7 @@ a system has several candidate settings, they are judged on other digits (see `p
 
 Each training is one thread and one file in OUT, written when it is done; what is there is not done
 again, and a training that was cut short goes on from its checkpoint. The tables go to OUT and
-between the marks of --page docs/benchmarks/holdout-digits.md.
+between the marks of --page docs/benchmarks/holdout-digits.md, those of --place, or of the set.
 """
 
 from __future__ import annotations
@@ -157,10 +158,10 @@ def _run(arguments: argparse.Namespace) -> None:
                 record = bench.result(system, best, (digit,), TEST, seed)
                 results.setdefault(system.name, {}).setdefault(digit, []).append(record)
             text = tables(protocol, arguments.digits, results, choices)
-            _write(arguments.out / f"{bench.dataset}.md", text)
+            _write(arguments.out / f"{arguments.place}.md", text)
             if arguments.page is not None:
                 whole = arguments.page.read_text(encoding="utf-8")
-                _write(arguments.page, placed(whole, arguments.dataset, text, arguments.page))
+                _write(arguments.page, placed(whole, arguments.place, text, arguments.page))
     print(text)
 
 
@@ -183,7 +184,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="optimiser steps at most, for a trial")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/holdout_digits"))
     parser.add_argument("--page", type=Path, help="a Markdown page with a place for the tables")
+    parser.add_argument("--place", help="name of the marks on the page; that of the set of digits")
     arguments = parser.parse_args()
+    arguments.place = arguments.place or arguments.dataset
     protocol = DATASETS[arguments.dataset]
     known = [system.name for system in protocol.systems]
     for name in arguments.systems or []:

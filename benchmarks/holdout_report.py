@@ -30,9 +30,9 @@ def tables(protocol: Protocol, digits: Sequence[int], results: Results, choices:
     return "\n\n".join(parts) + "\n"
 
 
-def placed(page: str, dataset: str, text: str, path: Path) -> str:
+def placed(page: str, place: str, text: str, path: Path) -> str:
     """The page with the text between its marks; InputError where it has no such place."""
-    begin, end = f"<!-- {dataset}: made by benchmarks/holdout_digits.py -->", f"<!-- /{dataset} -->"
+    begin, end = f"<!-- {place}: made by benchmarks/holdout_digits.py -->", f"<!-- /{place} -->"
     before, found, rest = page.partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:

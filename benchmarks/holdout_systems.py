@@ -24,7 +24,7 @@ class System:
 
     @property
     def stem(self) -> str:
-        return self.name.lower()
+        return self.name.lower().replace(", ", "-").replace(" ", "-")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ LARGE_CHAIN = {"noise": 0.08, "temperature": 2e-4, "bounds": [-1, 1]}
 
 def _large(steps: int, **objective: Any) -> dict[str, Document]:
     """For 784 inputs: another network; of chains that settle nowhere the last weights are kept."""
-    every = 250 if objective["name"] == "ae" else steps
+    every = min(250, steps) if objective["name"] == "ae" else steps
     fixed = {"steps": steps, "validate_every": every}
     return {"one": {"model": LARGE_NETWORK, "objective": fixed | objective}}
 
@@ -183,6 +183,10 @@ LARGE = Protocol(
             _large(5000, name="ae", batch_size=128, learning_rate=1e-3),
             {1: 0.131, 9: 0.537},
             0.677,
+        ),
+        System(  # what NAE-OMI begins from: how much of its gain is little training alone?
+            "AE, 150 steps",
+            _large(150, name="ae", batch_size=64, learning_rate=1e-3),
         ),
         System(
             "NAE-OMI",
