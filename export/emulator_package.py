@@ -91,6 +91,7 @@ def write_package(
     words = words_of(spec, emulator.scales, x)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
         package, project = Path(work) / "package", Path(work) / "hls"
+        # NAME_vN is a name in C++ whatever NAME is; no HDL is written, whose words settings refuse
         firmware = FirmwareSettings().model_copy(update={"project": emulator.model})
         write_hls(network, project, board, firmware, words[:16], backend="Vitis", trace=False)
         _copy_network(project, package, emulator)

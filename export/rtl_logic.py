@@ -74,7 +74,7 @@ def _optimized(logic: Any) -> Any:
     once = optimize(logic, keep_dead_inputs=True, retrace=False)
     twice = optimize(logic, keep_dead_inputs=True)
     made = twice if _choices(twice) == _choices(once) else once
-    return made if _give_the_same(made, logic) else _without_duplicates(logic)
+    return made if _give_the_same(made, logic) else _by_removal_alone(logic)
 
 
 def _give_the_same(made: Any, logic: Any) -> bool:
@@ -90,7 +90,7 @@ def _give_the_same(made: Any, logic: Any) -> bool:
     return bool(np.array_equal(made.predict(words, n_threads=1), logic.predict(words, n_threads=1)))
 
 
-def _without_duplicates(logic: Any) -> Any:
+def _by_removal_alone(logic: Any) -> Any:
     """The logic made smaller by what removes operations alone, and costed."""
     from alkaid.trace import passes
     from alkaid.trace.passes import canon

@@ -21,6 +21,7 @@ from naetrigger.validation.diff_schema import (
     StageChange,
     ThresholdChange,
 )
+from naetrigger.validation.report.schema import origin_of
 
 Document = Mapping[str, Any]
 PairedError = Callable[[str, str, str], float | None]
@@ -249,9 +250,7 @@ def _rates(rates: Document) -> dict[str, _Point]:
 
 
 def _origin(estimate: Document) -> str:
-    """As FirmwareEstimate.origin has it."""
-    step = estimate.get("step")
-    return f"{estimate['source']}, {step}" if step else str(estimate["source"])
+    return origin_of(estimate["source"], estimate.get("step", ""))
 
 
 def _low_high(entry: Document) -> Interval | None:

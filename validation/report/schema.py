@@ -178,7 +178,12 @@ class FirmwareEstimate(Entry):
     @property
     def origin(self) -> str:
         """Whose figures these are, and of a vendor's tool of which step."""
-        return f"{self.source}, {self.step}" if self.step else self.source
+        return origin_of(self.source, self.step)
+
+
+def origin_of(source: str, step: str) -> str:
+    """See FirmwareEstimate.origin; for documents of earlier versions, too."""
+    return f"{source}, {step}" if step else source
 
 
 class BudgetLine(Entry):
